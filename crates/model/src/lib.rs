@@ -1,0 +1,36 @@
+//! The shared language of Recado: what every door, node and shard says to each other.
+//!
+//! Pure: no clock, thread, socket, random source or async runtime here or below. Reading order:
+//! numbers and names, messages, the nouns (queue, topic, subscription, access, node), then the table
+//! of operations, what can go wrong, and the one door through which everything passes.
+//! Tests live beside the types; `operation` is the table that checks, docs and matrices come from.
+
+pub mod limits;
+pub mod name;
+pub mod number;
+pub mod page;
+
+pub mod message;
+pub mod receipt;
+
+pub mod access;
+pub mod node;
+pub mod queue;
+pub mod subscription;
+pub mod topic;
+
+pub mod operation;
+
+pub mod code;
+pub mod failure;
+pub mod refusal;
+
+pub mod backend;
+pub mod caller;
+
+pub use backend::{Backend, Consume, Deliveries, Reply};
+pub use caller::{Caller, Credentials, Origin, Secret};
+pub use code::Code;
+pub use failure::{Failure, Fault, Retry, Unavailable};
+pub use operation::{Call, OperationKind, Request, Response};
+pub use refusal::Refusal;

@@ -1,0 +1,245 @@
+//! Names of things, checked at the door and trusted afterwards.
+//!
+//! Grammar of every name: 1 to 255 bytes of ASCII letters, digits and `. _ - : / @ + = ~ ,`, a space
+//! only inside, not `.` or `..`. A name that starts with `$` belongs to the system. Names never become
+//! file paths, patterns or markup.
+//! Invariant: a value of a name type satisfies the grammar.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::limits::NAME_BYTES_MAX;
+use crate::refusal::Refusal;
+
+/// What a name is for; used in messages to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NameKind {
+    /// A namespace.
+    Namespace,
+    /// A queue.
+    Queue,
+    /// A topic.
+    Topic,
+    /// A subscription of a topic.
+    Subscription,
+    /// A user.
+    User,
+    /// A member of a stream subscription.
+    Member,
+}
+
+impl NameKind {
+    /// The word for it in messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Queue => "queue",
+            Self::Topic => "topic",
+            Self::Subscription => "subscription",
+            Self::User => "user",
+            Self::Member => "member",
+        }
+    }
+}
+
+fn allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-:/@+=~, ".contains(&byte)
+}
+
+fn check(kind: NameKind, text: &str) -> Result<(), Refusal> {
+    let refuse = |why: &'static str| Err(Refusal::NameInvalid { kind, why });
+    if text.is_empty() {
+        return refuse("it is empty");
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return refuse("it is longer than 255 bytes");
+    }
+    if text == "." || text == ".." {
+        return refuse("it is a path segment");
+    }
+    if text.starts_with(' ') || text.ends_with(' ') {
+        return refuse("it starts or ends with a space");
+    }
+    let body = text.strip_prefix('$').unwrap_or(text);
+    if body.is_empty() || !body.bytes().all(allowed) {
+        return refuse("it may hold only letters, digits, spaces inside and . _ - : / @ + = ~ ,");
+    }
+    Ok(())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks the grammar.
+            ///
+            /// # Errors
+            /// `NameInvalid` with what is wrong.
+            pub fn parse(text: &str) -> Result<Self, Refusal> {
+                check(NameKind::$kind, text)?;
+                Ok(Self(Arc::from(text)))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// Whether the name belongs to the system: it starts with `$`.
+            pub fn is_system(&self) -> bool {
+                self.0.starts_with('$')
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a namespace.
+    NamespaceName,
+    Namespace
+);
+name!(
+    /// The name of a queue, unique in its namespace.
+    QueueName,
+    Queue
+);
+name!(
+    /// The name of a topic, unique in its namespace; a queue may have the same one.
+    TopicName,
+    Topic
+);
+name!(
+    /// The name of a subscription, unique in its topic.
+    SubscriptionName,
+    Subscription
+);
+name!(
+    /// The name of a user, unique in the broker.
+    UserName,
+    User
+);
+name!(
+    /// The name a consumer gives itself in a stream subscription.
+    MemberName,
+    Member
+);
+
+impl Default for NamespaceName {
+    /// The namespace that is meant when none is named: `default`.
+    fn default() -> Self {
+        Self(Arc::from("default"))
+    }
+}
+
+impl NamespaceName {
+    /// The namespace of the broker's own topics, such as the audit log: `$system`.
+    pub fn system() -> Self {
+        Self(Arc::from("$system"))
+    }
+}
+
+/// A queue by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueRef {
+    /// Its namespace.
+    pub namespace: NamespaceName,
+    /// Its name there.
+    pub name: QueueName,
+}
+
+/// A topic by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicRef {
+    /// Its namespace.
+    pub namespace: NamespaceName,
+    /// Its name there.
+    pub name: TopicName,
+}
+
+/// A subscription by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionRef {
+    /// The topic it follows.
+    pub topic: TopicRef,
+    /// Its name there.
+    pub name: SubscriptionName,
+}
+
+/// Where messages are received from and settled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A queue.
+    Queue(QueueRef),
+    /// A subscription of a topic.
+    Subscription(SubscriptionRef),
+}
+
+impl fmt::Display for QueueRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Display for TopicRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Display for SubscriptionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.name)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue(queue) => write!(f, "queue {queue}"),
+            Self::Subscription(subscription) => write!(f, "subscription {subscription}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(text: &str) -> &'static str {
+        match QueueName::parse(text) {
+            Ok(_) => "ok",
+            Err(Refusal::NameInvalid { why, .. }) => why,
+            Err(_) => "another refusal",
+        }
+    }
+
+    #[test]
+    fn names_follow_the_grammar() {
+        for good in ["a", "orders", "amq.gen-x_1", "eu:orders/late", "two words", "$reply", &"x".repeat(255)] {
+            assert_eq!(verdict(good), "ok", "{good}");
+        }
+        let characters = "it may hold only letters, digits, spaces inside and . _ - : / @ + = ~ ,";
+        for (bad, why) in [
+            ("", "it is empty"),
+            (&"x".repeat(256), "it is longer than 255 bytes"),
+            ("..", "it is a path segment"),
+            (" a", "it starts or ends with a space"),
+            ("<script>", characters),
+            ("a\0b", characters),
+            ("naïve", characters),
+            ("$", characters),
+            ("a%2fb", characters),
+        ] {
+            assert_eq!(verdict(bad), why, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! recado
+
+fn main() {}
