@@ -1,3 +1,99 @@
-//! xtask
+//! Chores of the project: `cargo xtask CHORE`.
+//! Invariant: only `docs` and `fix` write to the source; every other chore reads.
+//! Tests: beside each check, and `tests/planted.rs` for the program as a whole.
 
-fn main() {}
+mod graph;
+mod licences;
+mod process;
+mod tidy;
+mod tree;
+mod verify;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use tidy::Weight;
+use tree::Tree;
+
+const USAGE: &str = "usage: cargo xtask CHORE [--root FOLDER]
+
+  tidy      check the walls: edges between crates, heads, lengths, clippy files, pages
+  licences  check licences and sources of all dependencies
+  docs      write the pages that the code writes: docs/errors.md
+  verify    format, tidy, licences, clippy, tests, docs; never writes
+  fix       format the code";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            let _closed = writeln!(io::stderr(), "xtask: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (chore, root) = match words.as_slice() {
+        [chore] => (*chore, root()?),
+        [chore, "--root", root] => (*chore, PathBuf::from(root)),
+        _ => return Err(String::from(USAGE)),
+    };
+    match chore {
+        "tidy" => tidy(&root),
+        "licences" => licences(&root),
+        "docs" => docs(&root),
+        "verify" => verify::run(&root),
+        "fix" => process::output(&root, "cargo", &["fmt", "--all"]).map(drop),
+        _ => Err(String::from(USAGE)),
+    }
+}
+
+/// The folder of the workspace that the shell stands in.
+fn root() -> Result<PathBuf, String> {
+    let here = env::current_dir().map_err(|error| format!("the current folder is unknown: {error}"))?;
+    let manifest = process::output(&here, "cargo", &["locate-project", "--workspace", "--message-format", "plain"])?;
+    let folder = Path::new(manifest.trim()).parent().ok_or("the manifest has no folder")?;
+    Ok(folder.to_path_buf())
+}
+
+fn say(text: &str) -> Result<(), String> {
+    writeln!(io::stdout(), "{text}").map_err(|error| format!("cannot print: {error}"))
+}
+
+fn tidy(root: &Path) -> Result<(), String> {
+    let tree = Tree::read(root)?;
+    let (mut errors, mut warnings) = (0, 0);
+    for (name, check) in tidy::CHECKS {
+        for finding in check(&tree) {
+            match finding.weight {
+                Weight::Error => errors += 1,
+                Weight::Warning => warnings += 1,
+            }
+            say(&format!("{finding} [{name}]"))?;
+        }
+    }
+    say(&format!("tidy: {} checks, {errors} errors, {warnings} warnings", tidy::CHECKS.len()))?;
+    if errors == 0 { Ok(()) } else { Err(format!("tidy found {errors} errors")) }
+}
+
+fn licences(root: &Path) -> Result<(), String> {
+    let graph = graph::Graph::read(root)?;
+    let wrong = licences::check(&graph);
+    for what in &wrong {
+        say(&format!("error: {what}"))?;
+    }
+    say(&format!("licences: {} packages, {} errors; advisories are not looked up", graph.packages.len(), wrong.len()))?;
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{} packages have a wrong licence or source", wrong.len())) }
+}
+
+fn docs(root: &Path) -> Result<(), String> {
+    let page = tidy::docs::errors_page(&Tree::read(root)?)?;
+    let place = root.join(tidy::docs::ERRORS);
+    fs::write(&place, page).map_err(|error| format!("cannot write {}: {error}", place.display()))?;
+    say(&format!("wrote {}", tidy::docs::ERRORS))
+}
