@@ -1,0 +1,19 @@
+//! What the machine asks the leader's runtime to do. Effects may happen twice and may get lost with the
+//! leader; they only make things happen sooner. State never depends on them.
+
+use model::number::{Partition, TopicId};
+
+use crate::place::SourceId;
+
+/// A hint to the leader's runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Something became ready to be handed out: look for waiting consumers.
+    Wake(SourceId),
+    /// A partition got longer: look for waiting readers and stream members.
+    Appended(TopicId, Partition),
+    /// The assignment of a stream subscription changed: positions of its members are void.
+    Rebalanced(SourceId),
+    /// The source is gone: end its consumers and waiting receives.
+    Gone(SourceId),
+}
