@@ -6,9 +6,11 @@ use bytes::Bytes;
 use model::access::{
     AddGrant, CreateNamespace, DeleteNamespace, DeleteUser, RemoveGrant, RevokeToken, Role, Scope, TokenKind,
 };
-use model::name::{MemberName, QueueRef, Source, SubscriptionRef, TopicRef, UserName};
-use model::number::{Attempt, Epoch, Offset, Partition, Sequence, Span, Timestamp, TokenId, UserId};
-use model::number::{QueueId, SubscriptionId, TopicId};
+use model::name::{MemberName, QueueRef, SubscriptionRef, TopicRef, UserName};
+use model::number::{
+    Attempt, Epoch, LogIndex, Offset, Partition, QueueId, Sequence, Span, SubscriptionId, Timestamp, TokenId, TopicId,
+    UserId,
+};
 use model::queue::{
     Ack, AlterQueue, CancelMessages, CreateQueue, DeleteQueue, Extend, Nack, PurgeQueue, Redrive, TransferQueue,
 };
@@ -247,17 +249,6 @@ pub enum Action {
     /// Segments that the leader found dead may be forgotten; each replica deletes its file.
     DropSegments {
         /// By their first log index.
-        first: Vec<model::number::LogIndex>,
+        first: Vec<LogIndex>,
     },
-}
-
-/// Names the source of an ack, nack or extend by the receipts in it. See `model::receipt`.
-pub fn source_of(action: &Action) -> Option<&Source> {
-    #[allow(clippy::wildcard_enum_match_arm, reason = "only settling has a source")]
-    match action {
-        Action::Ack(ack) => Some(&ack.source),
-        Action::Nack(nack) => Some(&nack.source),
-        Action::Extend(extend) => Some(&extend.source),
-        _ => None,
-    }
 }

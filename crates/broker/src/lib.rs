@@ -9,8 +9,12 @@ pub mod limits;
 pub mod place;
 pub mod wire;
 
+pub mod codec;
 pub mod command;
 pub mod effect;
 pub mod record;
 
 pub mod liveness;
+
+pub mod access;
+mod page;
