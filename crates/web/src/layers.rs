@@ -1,0 +1,96 @@
+//! What wraps every request: where it comes from, security headers, metrics, a deadline.
+//! Invariant: no header of a client decides where it comes from; one that names a proxy only takes trust away.
+//! Used by `door`; tests in `tests/doors.rs`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use model::caller::Protocol;
+use model::{Origin, Unavailable};
+
+use crate::door::Door;
+use crate::limits::{REQUEST, WAIT};
+use crate::translate::problem::Problem;
+
+const ELSEWHERE: Origin = Origin { protocol: Protocol::Http, address: Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) };
+
+/// Settles where a request comes from. `serve` knows the peer; without it nothing is taken for local, and neither
+/// is what a proxy on this machine passes on.
+pub(crate) async fn origin(mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Origin>().copied().unwrap_or(ELSEWHERE);
+    let proxied = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    let passed_on = proxied.iter().any(|name| request.headers().contains_key(*name));
+    let origin = if passed_on && peer.is_local() { ELSEWHERE } else { peer };
+    request.extensions_mut().insert(origin);
+    next.run(request).await
+}
+
+/// Adds the security headers where a page has not set its own.
+pub(crate) async fn secure(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    unless_set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    unless_set(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    unless_set(headers, X_FRAME_OPTIONS, "DENY");
+    unless_set(headers, REFERRER_POLICY, "no-referrer");
+    unless_set(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    unless_set(headers, CACHE_CONTROL, "no-store");
+    if door.settings().insecure_plaintext_visible {
+        unless_set(headers, HeaderName::from_static("recado-insecure"), "plaintext");
+    }
+    response
+}
+
+fn unless_set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.entry(name).or_insert(HeaderValue::from_static(value));
+}
+
+/// Counts and times the request.
+pub(crate) async fn measure(
+    State(door): State<Door>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = word(request.method());
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    door.http().record(route, method, response.status().as_u16(), started.elapsed());
+    response
+}
+
+fn word(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Ends what takes too long. What was only read did not happen; what was written may have.
+pub(crate) async fn deadline(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let limit = match &route {
+        Some(route) if waits(route.as_str()) => REQUEST + WAIT,
+        Some(_) | None => REQUEST,
+    };
+    let late = if request.method().is_safe() { Unavailable::Busy } else { Unavailable::Unknown };
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::from(late).into_response(),
+    }
+}
+
+fn waits(route: &str) -> bool {
+    route.ends_with("/receive") || route.ends_with("/partitions/{partition}/messages")
+}

@@ -1,0 +1,58 @@
+//! REST: every route, each with one small handler that reads, translates, calls the backend and translates back.
+//! Invariant: each path below `/v1/queues` and `/v1/topics` also stands below `/v1/namespaces/{namespace}`.
+//! Assembled by `door`; the document is checked in `tests/document.rs`.
+
+mod grants;
+mod health;
+mod messages;
+mod namespaces;
+mod queues;
+mod seed;
+mod session;
+mod settling;
+mod streaming;
+mod subscriptions;
+mod tokens;
+mod topics;
+mod users;
+
+use model::Code;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::door::Door;
+use crate::openapi;
+use crate::translate::problem::Problem;
+
+/// Every route with its part of the document.
+pub(crate) fn routes() -> OpenApiRouter<Door> {
+    OpenApiRouter::with_openapi(openapi::empty())
+        .nest("/v1", in_namespace())
+        .nest("/v1/namespaces/{namespace}", in_namespace())
+        .merge(session::routes())
+        .merge(users::routes())
+        .merge(tokens::routes())
+        .merge(grants::routes())
+        .merge(namespaces::routes())
+        .merge(health::routes())
+        .merge(seed::routes())
+}
+
+fn in_namespace() -> OpenApiRouter<Door> {
+    OpenApiRouter::new()
+        .merge(queues::routes())
+        .merge(messages::routes())
+        .merge(settling::routes())
+        .merge(streaming::routes())
+        .merge(topics::routes())
+        .merge(subscriptions::routes())
+}
+
+/// Answers for a path that is not there.
+pub(crate) async fn no_such_path() -> Problem {
+    Problem::new(Code::PathNotFound, "there is no such path")
+}
+
+/// Answers for a method that a path does not have; the `Allow` header names those it has.
+pub(crate) async fn no_such_method() -> Problem {
+    Problem::new(Code::MethodNotAllowed, "this path does not have this method")
+}

@@ -1,0 +1,21 @@
+//! Between the documents of `wire` and the language of `model`, both ways.
+//! Invariant: what comes in is checked here and trusted afterwards; what goes out loses nothing.
+//! Tests in `tests/translation.rs` and `tests/problems.rs`.
+
+mod access;
+mod message;
+mod mirror;
+mod node;
+pub(crate) mod problem;
+mod queue;
+mod settle;
+mod subscription;
+mod topic;
+
+pub(crate) use access::{password_credentials, removal};
+pub(crate) use message::{
+    derive_ids, idempotency_key, place_of, queue_messages, redrive, text_or_base64, topic_messages,
+};
+pub(crate) use node::readiness;
+pub(crate) use settle::{check_wait, nack_action, receive, settled, sort};
+pub(crate) use topic::{read_start, record};

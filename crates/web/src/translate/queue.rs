@@ -1,0 +1,154 @@
+//! Queues: settings, patches, descriptions, and pages of anything.
+//! Invariant: settings that passed `check` are within every limit.
+//! Used by `rest::queues`; tests in `tests/translation.rs`.
+
+use model::name::{QueueName, UserName};
+use model::number::{ByteSize, Span, Timestamp};
+use model::page;
+use model::queue::{QueueCounts, QueueDescription, QueuePatch, QueueSettings, RedriveProgress, Removed, Totals};
+use model::refusal::Refusal;
+use utoipa::ToSchema;
+
+use crate::wire;
+
+pub(super) fn owner(owner: Option<UserName>) -> Option<wire::Name> {
+    owner.map(|name| name.as_str().into())
+}
+
+impl Default for wire::QueueSettings {
+    fn default() -> Self {
+        QueueSettings::default().into()
+    }
+}
+
+impl From<QueueSettings> for wire::QueueSettings {
+    fn from(settings: QueueSettings) -> Self {
+        Self {
+            max_messages: settings.max_messages,
+            max_bytes: settings.max_bytes.map(ByteSize::get),
+            overflow: settings.overflow.into(),
+            message_ttl_ms: settings.message_ttl.map(Span::get),
+            lease_ms: settings.lease.get(),
+            delivery_limit: settings.delivery_limit,
+            dead_letter: settings.dead_letter.map(|name| name.as_str().into()),
+            deduplication_ms: settings.deduplication.get(),
+            order: settings.order.into(),
+            partitions: settings.partitions,
+        }
+    }
+}
+
+impl TryFrom<wire::QueueSettings> for QueueSettings {
+    type Error = Refusal;
+
+    fn try_from(settings: wire::QueueSettings) -> Result<Self, Refusal> {
+        let translated = Self {
+            max_messages: settings.max_messages,
+            max_bytes: settings.max_bytes.map(ByteSize::new),
+            overflow: settings.overflow.into(),
+            message_ttl: settings.message_ttl_ms.map(Span::new),
+            lease: Span::new(settings.lease_ms),
+            delivery_limit: settings.delivery_limit,
+            dead_letter: settings.dead_letter.map(|name| QueueName::parse(&name.0)).transpose()?,
+            deduplication: Span::new(settings.deduplication_ms),
+            order: settings.order.into(),
+            partitions: settings.partitions,
+        };
+        translated.check()?;
+        Ok(translated)
+    }
+}
+
+impl TryFrom<wire::QueuePatch> for QueuePatch {
+    type Error = Refusal;
+
+    fn try_from(patch: wire::QueuePatch) -> Result<Self, Refusal> {
+        let dead_letter = match patch.dead_letter {
+            Some(Some(name)) => Some(Some(QueueName::parse(&name.0)?)),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let translated = Self {
+            max_messages: patch.max_messages,
+            max_bytes: patch.max_bytes.map(|bound| bound.map(ByteSize::new)),
+            overflow: patch.overflow.map(Into::into),
+            message_ttl: patch.message_ttl_ms.map(|span| span.map(Span::new)),
+            lease: patch.lease_ms.map(Span::new),
+            delivery_limit: patch.delivery_limit,
+            dead_letter,
+            deduplication: patch.deduplication_ms.map(Span::new),
+        };
+        translated.clone().applied_to(QueueSettings::default()).check()?;
+        Ok(translated)
+    }
+}
+
+impl From<QueueCounts> for wire::QueueCounts {
+    fn from(counts: QueueCounts) -> Self {
+        Self { ready: counts.ready, delayed: counts.delayed, leased: counts.leased, bytes: counts.bytes.get() }
+    }
+}
+
+impl From<Totals> for wire::Totals {
+    fn from(totals: Totals) -> Self {
+        Self {
+            published: totals.published,
+            delivered: totals.delivered,
+            acknowledged: totals.acknowledged,
+            redelivered: totals.redelivered,
+            dead_lettered: totals.dead_lettered,
+            dropped: totals.dropped,
+        }
+    }
+}
+
+impl From<RedriveProgress> for wire::RedriveProgress {
+    fn from(progress: RedriveProgress) -> Self {
+        Self { moved: progress.moved, rate: progress.rate }
+    }
+}
+
+impl From<QueueDescription> for wire::QueueDescription {
+    fn from(queue: QueueDescription) -> Self {
+        Self {
+            namespace: queue.queue.namespace.as_str().into(),
+            name: queue.queue.name.as_str().into(),
+            id: queue.id.get(),
+            owner: owner(queue.owner),
+            created_at: queue.created_at.get(),
+            settings: queue.settings.into(),
+            counts: queue.counts.into(),
+            oldest_ready_at: queue.oldest_ready_at.map(Timestamp::get),
+            oldest_leased_at: queue.oldest_leased_at.map(Timestamp::get),
+            totals: queue.totals.into(),
+            consumers: queue.consumers,
+            redrive: queue.redrive.map(wire::RedriveProgress::from),
+        }
+    }
+}
+
+impl From<Removed> for wire::Removed {
+    fn from(removed: Removed) -> Self {
+        Self { messages: removed.messages }
+    }
+}
+
+impl<M, W: From<M> + ToSchema> From<page::Page<M>> for wire::Page<W> {
+    fn from(page: page::Page<M>) -> Self {
+        Self { items: page.items.into_iter().map(W::from).collect(), next: page.next }
+    }
+}
+
+impl wire::PageQuery {
+    /// The prefix and the part of the list.
+    pub(crate) fn split(self) -> Result<(String, page::PageRequest), Refusal> {
+        Ok((self.prefix, page::PageRequest::new(self.limit, self.cursor)?))
+    }
+}
+
+impl wire::DeleteQuery {
+    /// What a delete does with what is left.
+    pub(crate) const fn mode(self) -> model::queue::DeleteMode {
+        if self.force { model::queue::DeleteMode::Force } else { model::queue::DeleteMode::IfEmpty }
+    }
+}
