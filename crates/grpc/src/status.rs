@@ -39,7 +39,7 @@ struct RpcStatus {
 }
 
 /// The gRPC status of a failure.
-pub fn status(failure: &Failure) -> Status {
+pub(crate) fn status(failure: &Failure) -> Status {
     status_with(code(failure), failure)
 }
 

@@ -11,14 +11,8 @@ use model::refusal::Refusal;
 use crate::proto as pb;
 use crate::words::remember;
 
-const NAME_KINDS: [NameKind; 6] = [
-    NameKind::Namespace,
-    NameKind::Queue,
-    NameKind::Topic,
-    NameKind::Subscription,
-    NameKind::User,
-    NameKind::Member,
-];
+const NAME_KINDS: [NameKind; 6] =
+    [NameKind::Namespace, NameKind::Queue, NameKind::Topic, NameKind::Subscription, NameKind::User, NameKind::Member];
 
 /// The failure that a problem tells of.
 pub(crate) fn failure(problem: pb::Problem) -> Failure {
@@ -132,7 +126,10 @@ fn refusal_by_name(code: Code, values: &pb::ProblemValues) -> Option<Refusal> {
 }
 
 /// Refusals that carry other values.
-#[allow(clippy::wildcard_enum_match_arm, reason = "every other code was found by name or is not a refusal; the caller's match is exhaustive")]
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other code was found by name or is not a refusal; the caller's match is exhaustive"
+)]
 fn refusal_by_value(code: Code, values: pb::ProblemValues) -> Option<Refusal> {
     let partition = Partition::new(values.partition);
     Some(match code {
@@ -141,31 +138,21 @@ fn refusal_by_value(code: Code, values: pb::ProblemValues) -> Option<Refusal> {
             why: remember(&values.why),
         },
         Code::ArgumentInvalid => Refusal::ArgumentInvalid { field: values.field, why: values.why },
-        Code::MessageTooLarge => {
-            Refusal::MessageTooLarge { bytes: items(values.count), limit: items(values.limit) }
-        }
+        Code::MessageTooLarge => Refusal::MessageTooLarge { bytes: items(values.count), limit: items(values.limit) },
         Code::BatchSize => Refusal::BatchSize { count: items(values.count), limit: items(values.limit) },
         Code::Forbidden => Refusal::Forbidden { right: Right::parse(&values.right)? },
         Code::LoginThrottled => Refusal::LoginThrottled { wait: Span::new(values.wait_ms) },
-        Code::TopicNotEmpty => Refusal::TopicNotEmpty {
-            name: values.name,
-            messages: values.count,
-            subscriptions: values.subscriptions,
-        },
-        Code::PartitionNotFound => Refusal::PartitionNotFound { name: values.name, partition },
-        Code::PartitionsShrink => {
-            Refusal::PartitionsShrink { name: values.name, partitions: small(values.count) }
+        Code::TopicNotEmpty => {
+            Refusal::TopicNotEmpty { name: values.name, messages: values.count, subscriptions: values.subscriptions }
         }
-        Code::SubscriptionKind => Refusal::SubscriptionKind {
-            name: values.name,
-            kind: remember(&values.kind),
-            why: remember(&values.why),
-        },
+        Code::PartitionNotFound => Refusal::PartitionNotFound { name: values.name, partition },
+        Code::PartitionsShrink => Refusal::PartitionsShrink { name: values.name, partitions: small(values.count) },
+        Code::SubscriptionKind => {
+            Refusal::SubscriptionKind { name: values.name, kind: remember(&values.kind), why: remember(&values.why) }
+        }
         Code::NotAssigned => Refusal::NotAssigned { member: values.name, partition },
         Code::LimitReached => Refusal::LimitReached { what: remember(&values.why), limit: values.limit },
-        Code::DeliveryLimitReached => {
-            Refusal::DeliveryLimitReached { attempts: Attempt::new(small(values.count)) }
-        }
+        Code::DeliveryLimitReached => Refusal::DeliveryLimitReached { attempts: Attempt::new(small(values.count)) },
         _ => return None,
     })
 }

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use model::Refusal;
 use model::access::{
     AddGrant, AlterUser, CreateNamespace, CreateToken, CreateUser, DeleteNamespace, DeleteUser, DescribeUser, Effect,
-    Grant, Grants, ListGrants, ListNamespaces, ListTokens, ListUsers, Login, Logout, NamePattern,
-    NamespaceDescription, NamespacePage, NewToken, RemoveGrant, ResourceKind, ResourcePattern, RevokeToken, Right,
-    Rights, Role, Scope, TokenDescription, TokenKind, Tokens, UserDescription, UserPage, WhoAmI,
+    Grant, Grants, ListGrants, ListNamespaces, ListTokens, ListUsers, Login, Logout, NamePattern, NamespaceDescription,
+    NamespacePage, NewToken, RemoveGrant, ResourceKind, ResourcePattern, RevokeToken, Right, Rights, Role, Scope,
+    TokenDescription, TokenKind, Tokens, UserDescription, UserPage, WhoAmI,
 };
 use model::caller::{Credentials, Origin, Protocol, Secret};
 use model::queue::Created;
@@ -141,11 +141,9 @@ impl Wire for Credentials {
                 Self::Form::Password(pb::PasswordCredentials { user, password: password.to_wire() })
             }
             Self::Token(token) => Self::Form::Token(token.to_wire()),
-            Self::Claim { token, user, password } => Self::Form::Claim(pb::ClaimCredentials {
-                token: token.to_wire(),
-                user,
-                password: password.to_wire(),
-            }),
+            Self::Claim { token, user, password } => {
+                Self::Form::Claim(pb::ClaimCredentials { token: token.to_wire(), user, password: password.to_wire() })
+            }
         }
     }
 

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use model::Refusal;
 use model::message::{
-    Availability, DeadLetter, DeadLetterReason, Delivery, HeaderValue, Message, MessagePlace, MessageState,
-    NewMessage, Peeked, Record,
+    Availability, DeadLetter, DeadLetterReason, Delivery, HeaderValue, Message, MessagePlace, MessageState, NewMessage,
+    Peeked, Record,
 };
 use model::number::{Attempt, Epoch, Partition, QueueId, Sequence, Span, SubscriptionId, Timestamp};
 use model::queue::{DeleteMode, Durability, Removed, Totals};
@@ -159,7 +159,9 @@ impl Wire for StartAt {
             At::Edge(edge) => match pb::StartEdge::try_from(edge) {
                 Ok(pb::StartEdge::Earliest) => Ok(Self::Earliest),
                 Ok(pb::StartEdge::Latest) => Ok(Self::Latest),
-                Ok(pb::StartEdge::Unspecified) | Err(_) => Err(Refusal::invalid("start", "it must be earliest or latest")),
+                Ok(pb::StartEdge::Unspecified) | Err(_) => {
+                    Err(Refusal::invalid("start", "it must be earliest or latest"))
+                }
             },
             At::Offset(offset) => Ok(Self::Offset(Wire::from_wire(offset)?)),
             At::TimeMs(time) => Ok(Self::Time(Wire::from_wire(time)?)),
