@@ -181,10 +181,9 @@ impl<'de> Visitor<'de> for InOrder {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
         let mut headers = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
-            let values = match value {
-                serde_json::Value::Array(values) => values,
-                single => vec![single],
-            };
+            // An array stands for a name that repeats.
+            let values =
+                if value.is_array() { serde_json::from_value(value).map_err(de::Error::custom)? } else { vec![value] };
             for value in values {
                 headers.push((name.clone(), one(value).map_err(de::Error::custom)?));
             }
