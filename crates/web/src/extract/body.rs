@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::door::Door;
 use crate::translate::problem::Problem;
+use crate::wire;
 
 /// A JSON document that must be there.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -73,5 +74,8 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| Problem::new(Code::BodyInvalid, format!("the body: {error}")))
+    match serde_json::from_slice(bytes) {
+        Ok(wire::Object(read)) => Ok(read),
+        Err(error) => Err(Problem::new(Code::BodyInvalid, format!("the body: {error}"))),
+    }
 }

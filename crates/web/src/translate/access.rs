@@ -1,6 +1,6 @@
 //! Users, tokens, grants and namespaces.
 //! Invariant: a secret goes from the document into a `Secret` and nowhere else.
-//! Used by `rest::{users, tokens, grants, namespaces, session}`; tests in `tests/translation.rs`.
+//! Used by `rest::{users, tokens, grants, namespaces, session}`; tests in `translate/tests.rs`.
 
 use model::access::{
     AddGrant, AlterUser, CreateToken, CreateUser, Grant, Grants, NamePattern, NamespaceDescription, NewToken,

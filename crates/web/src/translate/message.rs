@@ -1,6 +1,6 @@
 //! Messages: published, delivered, looked at.
 //! Invariant: bytes come back as they were: UTF-8 as text, anything else as base64; header types are kept.
-//! Used by `rest::messages`, `rest::topics` and `streams`; tests in `tests/translation.rs`.
+//! Used by `rest::messages`, `rest::topics` and `streams`; tests in `translate/tests.rs`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,6 @@
 //! Enumerations that are the same word for word on both sides.
 //! Invariant: both matches are exhaustive, so a new word breaks the build here.
-//! Used by the other files of `translate`; tests in `tests/translation.rs`.
+//! Used by the other files of `translate`; tests in `translate/tests.rs`.
 
 use model::{access, message, queue, topic};
 

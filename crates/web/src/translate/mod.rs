@@ -1,6 +1,6 @@
 //! Between the documents of `wire` and the language of `model`, both ways.
 //! Invariant: what comes in is checked here and trusted afterwards; what goes out loses nothing.
-//! Tests in `tests/translation.rs` and `tests/problems.rs`.
+//! tests in `tests.rs` beside this and `tests/problems.rs`.
 
 mod access;
 mod message;
@@ -11,6 +11,9 @@ mod queue;
 mod settle;
 mod subscription;
 mod topic;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use access::{password_credentials, removal};
 pub(crate) use message::{

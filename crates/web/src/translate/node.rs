@@ -1,6 +1,6 @@
 //! The state of a node.
 //! Invariant: the open health check shows the word of the state and nothing else.
-//! Used by `rest::health`; tests in `tests/translation.rs`.
+//! Used by `rest::health`; tests in `translate/tests.rs`.
 
 use model::node::{NodeDescription, Readiness, ShardDescription};
 use model::{Fault, Unavailable};

@@ -1,6 +1,6 @@
 //! Queues: settings, patches, descriptions, and pages of anything.
 //! Invariant: settings that passed `check` are within every limit.
-//! Used by `rest::queues`; tests in `tests/translation.rs`.
+//! Used by `rest::queues`; tests in `translate/tests.rs`.
 
 use model::name::{QueueName, UserName};
 use model::number::{ByteSize, Span, Timestamp};

@@ -1,7 +1,7 @@
 //! Receiving and settling.
 //! Invariant: each receipt of a request gets one result, in the order of the request; texts that are no receipts
 //! never reach the backend.
-//! Used by `rest::settling`; tests in `tests/translation.rs`.
+//! Used by `rest::settling`; tests in `translate/tests.rs`.
 
 use http::StatusCode;
 use model::limits::{RECEIPTS_MAX, RECEIVE_MESSAGES_MAX, WAIT_MS_MAX};

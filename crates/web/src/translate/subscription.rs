@@ -1,6 +1,6 @@
 //! Subscriptions: settings, descriptions, offsets.
 //! Invariant: a setting of the other kind is refused, not ignored.
-//! Used by `rest::subscriptions`; tests in `tests/translation.rs`.
+//! Used by `rest::subscriptions`; tests in `translate/tests.rs`.
 
 use model::limits::{DELIVERY_LIMIT_DEFAULT, DELIVERY_LIMIT_MAX, LEASE_MS_DEFAULT, MEMBER_SESSION_MS_DEFAULT};
 use model::name::QueueName;

@@ -1,6 +1,6 @@
 //! Topics: settings, patches, descriptions, records.
 //! Invariant: settings that passed `check` are within every limit.
-//! Used by `rest::topics` and `rest::streaming`; tests in `tests/translation.rs`.
+//! Used by `rest::topics` and `rest::streaming`; tests in `translate/tests.rs`.
 
 use model::message::Record;
 use model::number::{ByteSize, Offset, Partition, Span, Timestamp};

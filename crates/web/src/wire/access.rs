@@ -1,6 +1,6 @@
 //! Users, sessions, tokens, grants and namespaces.
 //! Invariant: a password or claim token is a `SecretText`, which no debug print shows.
-//! Translated by `translate::access`; tests in `tests/translation.rs`.
+//! Translated by `translate::access`; tests in `translate/tests.rs`.
 
 use std::fmt;
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Name;
+use super::object::{object, object_or_null};
 
 /// Text that a debug print does not show.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -161,6 +162,7 @@ pub struct Grant {
     /// Whose.
     pub user: Name,
     /// Over what.
+    #[serde(deserialize_with = "object")]
     pub resource: ResourcePattern,
     /// Which rights.
     #[schema(min_items = 1, max_items = 12)]
@@ -310,7 +312,7 @@ pub struct CreateTokenRequest {
     #[schema(max_items = 12)]
     pub rights: Option<Vec<Right>>,
     /// Only on things that fit; left out: on everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object_or_null", skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourcePattern>,
     /// How long it works, at most ten years.
     #[schema(minimum = 1, maximum = 316_224_000_000_u64)]

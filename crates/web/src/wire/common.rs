@@ -1,6 +1,6 @@
 //! Parts of many documents: names, pages, path and query parameters.
 //! Invariant: a `Name` here is text as it came; `translate` checks it.
-//! Used by the other files of `wire`; tests in `tests/translation.rs`.
+//! Used by the other files of `wire`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::schema::{ObjectBuilder, Type};

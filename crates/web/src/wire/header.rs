@@ -1,6 +1,6 @@
 //! Headers of a message as JSON: an object from name to a typed value, or to several values of a repeated name.
 //! Invariant: the type of a value survives: `1` is whole, `1.0` is real, bytes are `{"base64": "…"}`.
-//! Order of names is kept. Used by `wire::message`; tests in `tests/translation.rs`.
+//! Order of names is kept. Used by `wire::message`; tests in `translate/tests.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,6 +8,7 @@ use std::fmt;
 use serde::de::{self, MapAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -38,69 +39,27 @@ impl Headers {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Text(String),
-    Boolean(bool),
-    Integer(i64),
-    Real(f64),
-    Base64(Base64),
-    Named(NamedReal),
-}
+const WORDS: [(&str, f64); 3] = [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Base64 {
-    base64: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NamedReal {
-    real: RealWord,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum RealWord {
-    #[serde(rename = "NaN")]
-    NotANumber,
-    #[serde(rename = "Infinity")]
-    Infinity,
-    #[serde(rename = "-Infinity")]
-    NegativeInfinity,
-}
-
-impl RealWord {
-    const fn value(self) -> f64 {
-        match self {
-            Self::NotANumber => f64::NAN,
-            Self::Infinity => f64::INFINITY,
-            Self::NegativeInfinity => f64::NEG_INFINITY,
-        }
-    }
-
-    fn of(value: f64) -> Self {
-        if value.is_nan() {
-            Self::NotANumber
-        } else if value > 0.0 {
-            Self::Infinity
-        } else {
-            Self::NegativeInfinity
-        }
+/// The word for a real that JSON has no number for.
+fn word(real: f64) -> &'static str {
+    if real.is_nan() {
+        "NaN"
+    } else if real > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
     }
 }
 
-impl From<Scalar> for HeaderValue {
-    fn from(scalar: Scalar) -> Self {
-        match scalar {
-            Scalar::Text(text) => Self::Text(text),
-            Scalar::Boolean(value) => Self::Boolean(value),
-            Scalar::Integer(value) => Self::Integer(value),
-            Scalar::Real(value) => Self::Real(value),
-            Scalar::Base64(Base64 { base64 }) => Self::Base64(base64),
-            Scalar::Named(NamedReal { real }) => Self::Real(real.value()),
-        }
+/// An object with one text in it.
+struct Named(&'static str, String);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        let mut map = output.serialize_map(Some(1))?;
+        map.serialize_entry(self.0, &self.1)?;
+        map.end()
     }
 }
 
@@ -109,17 +68,34 @@ const EXPECTED: &str =
 
 impl<'de> Deserialize<'de> for HeaderValue {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(input)?;
+        let value = Value::deserialize(input)?;
         one(value).map_err(de::Error::custom)
     }
 }
 
-fn one(value: serde_json::Value) -> Result<HeaderValue, &'static str> {
-    // A whole number above i64 would silently become a real: refuse it instead.
-    if value.is_u64() && !value.is_i64() {
-        return Err(EXPECTED);
+fn one(value: Value) -> Result<HeaderValue, &'static str> {
+    match value {
+        Value::String(text) => Ok(HeaderValue::Text(text)),
+        Value::Bool(value) => Ok(HeaderValue::Boolean(value)),
+        // A whole number above i64 would silently become a real: refuse it instead.
+        Value::Number(number) if number.is_f64() => number.as_f64().map(HeaderValue::Real).ok_or(EXPECTED),
+        Value::Number(number) => number.as_i64().map(HeaderValue::Integer).ok_or(EXPECTED),
+        Value::Object(map) => named(map).ok_or(EXPECTED),
+        Value::Null | Value::Array(_) => Err(EXPECTED),
     }
-    serde_json::from_value::<Scalar>(value).map(HeaderValue::from).map_err(|_| EXPECTED)
+}
+
+fn named(map: serde_json::Map<String, Value>) -> Option<HeaderValue> {
+    let mut entries = map.into_iter();
+    let (Some((name, Value::String(text))), None) = (entries.next(), entries.next()) else { return None };
+    match name.as_str() {
+        "base64" => Some(HeaderValue::Base64(text)),
+        "real" => {
+            let found = WORDS.into_iter().find(|(word, _)| *word == text);
+            found.map(|(_, real)| HeaderValue::Real(real))
+        }
+        _ => None,
+    }
 }
 
 impl Serialize for HeaderValue {
@@ -128,9 +104,9 @@ impl Serialize for HeaderValue {
             Self::Text(text) => output.serialize_str(text),
             Self::Integer(value) => output.serialize_i64(*value),
             Self::Real(value) if value.is_finite() => output.serialize_f64(*value),
-            Self::Real(value) => NamedReal { real: RealWord::of(*value) }.serialize(output),
+            Self::Real(value) => Named("real", word(*value).to_owned()).serialize(output),
             Self::Boolean(value) => output.serialize_bool(*value),
-            Self::Base64(base64) => Base64 { base64: base64.clone() }.serialize(output),
+            Self::Base64(base64) => Named("base64", base64.clone()).serialize(output),
         }
     }
 }
@@ -180,7 +156,7 @@ impl<'de> Visitor<'de> for InOrder {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
         let mut headers = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
             // An array stands for a name that repeats.
             let values =
                 if value.is_array() { serde_json::from_value(value).map_err(de::Error::custom)? } else { vec![value] };
@@ -204,7 +180,7 @@ impl PartialSchema for HeaderValue {
             .property("base64", ObjectBuilder::new().schema_type(Type::String))
             .required("base64")
             .additional_properties(Some(AdditionalProperties::FreeForm(false)));
-        let words: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+        let words = WORDS.map(|(word, _)| word);
         let real = ObjectBuilder::new()
             .property("real", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)))
             .required("real")

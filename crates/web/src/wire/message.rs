@@ -1,10 +1,11 @@
 //! Messages: published, delivered, looked at, read.
 //! Invariant: of `body` and `body_base64`, and of `key` and `key_base64`, at most one is there.
-//! Translated by `translate::message`; tests in `tests/translation.rs`.
+//! Translated by `translate::message`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::object::objects;
 use super::{Headers, Name};
 
 /// A message to publish.
@@ -65,6 +66,7 @@ pub struct NewMessage {
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
     /// The messages, in order.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 4096)]
     pub messages: Vec<NewMessage>,
 }
@@ -327,6 +329,7 @@ pub struct MessagePlace {
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
     /// Which.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 4096)]
     pub places: Vec<MessagePlace>,
 }
@@ -348,6 +351,7 @@ pub struct RedriveRequest {
     #[schema(example = "queue default/orders", max_length = 1024)]
     pub origin: Option<String>,
     /// Only these; empty means all.
+    #[serde(deserialize_with = "objects")]
     #[schema(max_items = 4096)]
     pub places: Vec<MessagePlace>,
     /// At most this many.

@@ -1,13 +1,14 @@
 //! What goes over the wire as JSON: one struct a document, with its schema.
 //! Conventions: times are milliseconds since 1970 (`…_at`), lengths of time are milliseconds (`…_ms`), bytes that
 //! are UTF-8 go as text and others as base64 in a field of their own (`…_base64`).
-//! Invariant: a request refuses unknown fields. Conversions live in `translate`; tests in `tests/translation.rs`.
+//! Invariant: a request refuses unknown fields. Conversions live in `translate`; tests in `translate/tests.rs`.
 
 mod access;
 mod common;
 mod header;
 mod message;
 mod node;
+mod object;
 mod problem;
 mod queue;
 mod seed;
@@ -20,6 +21,7 @@ pub use common::*;
 pub use header::*;
 pub use message::*;
 pub use node::*;
+pub(crate) use object::Object;
 pub use problem::*;
 pub use queue::*;
 pub use seed::*;

@@ -1,6 +1,6 @@
 //! The state of a node.
 //! Invariant: who may not read the state of nodes sees only `Health`.
-//! Translated by `translate::node`; tests in `tests/translation.rs`.
+//! Translated by `translate::node`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
 //! Queues: settings, changes of settings, description.
 //! Invariant: in a patch an absent field stays and null removes a bound (RFC 7396).
-//! Translated by `translate::queue`; tests in `tests/translation.rs`.
+//! Translated by `translate::queue`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
 //! The documents of the ten old operations.
 //! Invariant: text comes back exactly as it was posted.
-//! Used by `rest::seed`; tests in `tests/translation.rs`.
+//! Used by `rest::seed`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -1,6 +1,6 @@
 //! Receiving and settling, the same for a queue and a shared subscription.
 //! Invariant: a settle answers one result a receipt, in the order of the request.
-//! Translated by `translate::settle`; tests in `tests/translation.rs`.
+//! Translated by `translate::settle`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

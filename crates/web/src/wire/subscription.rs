@@ -1,10 +1,11 @@
 //! Subscriptions of a topic: settings, description, commit and seek.
 //! Invariant: fields of the other kind are refused, not ignored.
-//! Translated by `translate::subscription`; tests in `tests/translation.rs`.
+//! Translated by `translate::subscription`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::object::objects;
 use super::{Name, Totals};
 
 /// How a subscription hands out messages.
@@ -128,6 +129,7 @@ pub struct CommitRequest {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub member: Option<Name>,
     /// The next offset to read, a partition.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 1024)]
     pub offsets: Vec<PartitionOffset>,
 }

@@ -1,6 +1,6 @@
 //! Topics: settings, changes, description, and reading a partition or all of them.
 //! Invariant: in a patch an absent field stays and null removes a bound (RFC 7396).
-//! Translated by `translate::topic`; tests in `tests/translation.rs`.
+//! Translated by `translate::topic`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

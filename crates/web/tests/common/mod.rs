@@ -29,6 +29,13 @@ pub(crate) struct Gate {
     origin: Mutex<Option<Origin>>,
 }
 
+impl Gate {
+    /// Where the last caller came from, to look at or to forget.
+    pub(crate) fn origin_slot(&self) -> std::sync::MutexGuard<'_, Option<Origin>> {
+        self.origin.lock().unwrap()
+    }
+}
+
 fn refuse<T: Send + 'static>(failure: impl Into<model::Failure>) -> Reply<T> {
     let failure = failure.into();
     Box::pin(async move { Err(failure) })
