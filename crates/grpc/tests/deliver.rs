@@ -1,6 +1,6 @@
 //! Deliver streams over a loopback socket: credit, deliveries, settles, their order and the end of a consumer.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The listeners: TLS, Unix sockets, health and reflection.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
 mod common;
 
@@ -54,7 +54,7 @@ async fn a_unix_socket_serves_and_its_peers_are_local() {
     let (_draining, draining) = watch::channel(false);
     let backend = Told::answering(Ok(purged()));
     let lifecycle = Lifecycle { ready, draining };
-    tokio::spawn(serve_unix(listener, Arc::clone(&backend) as Arc<dyn Backend>, Settings::default(), lifecycle));
+    tokio::spawn(serve_unix(listener, backend.clone(), Settings::default(), lifecycle));
     let remote = remote(&[format!("unix://{}", path.display())]);
     assert_eq!(remote.submit(&caller(), PurgeQueue { queue: orders() }.into()).await, Ok(purged()));
     let seen = backend.authenticated.lock().unwrap();

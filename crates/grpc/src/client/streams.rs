@@ -7,6 +7,9 @@ use model::caller::Caller;
 use model::failure::{Failure, Unavailable};
 use model::message::Delivery;
 use model::name::{QueueRef, TopicRef};
+use model::queue::PublishedMessage;
+use model::refusal::Refusal;
+use model::topic::PublishedRecord;
 use prost::Message;
 use tokio::sync::mpsc;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -50,38 +53,33 @@ impl PublisherSettings {
     }
 }
 
+/// What an answer of a publish stream says.
+struct Told<P> {
+    window: Option<pb::PublishWindow>,
+    outcomes: Vec<Outcome<P>>,
+}
+
 /// An answer of a publish stream, of either kind.
-trait Answer<K: Kind>: Message + Default + 'static {
-    fn split(self) -> (Option<pb::PublishWindow>, Result<Vec<Outcome<K::Place>>, model::Refusal>);
+trait Answer<P>: Message + Default + 'static {
+    fn told(self) -> Result<Told<P>, Refusal>;
 }
 
 macro_rules! answer {
-    ($kind:ident, $response:ident) => {
-        impl Answer<super::publisher::$kind> for pb::$response {
-            fn split(
-                self,
-            ) -> (
-                Option<pb::PublishWindow>,
-                Result<
-                    Vec<Outcome<<super::publisher::$kind as super::publisher::sealed::Kind>::Place>>,
-                    model::Refusal,
-                >,
-            ) {
+    ($response:ident of $place:ident) => {
+        impl Answer<$place> for pb::$response {
+            fn told(self) -> Result<Told<$place>, Refusal> {
                 let outcomes = self.outcomes.into_iter().map(|outcome| {
-                    Ok(Outcome {
-                        last: outcome.last,
-                        problem: outcome.problem,
-                        places: Wire::from_wire(outcome.places)?,
-                    })
+                    let places = Wire::from_wire(outcome.places)?;
+                    Ok(Outcome { last: outcome.last, problem: outcome.problem, places })
                 });
-                (self.window, outcomes.collect())
+                Ok(Told { window: self.window, outcomes: outcomes.collect::<Result<_, Refusal>>()? })
             }
         }
     };
 }
 
-answer!(ToQueue, PublishStreamResponse);
-answer!(ToTopic, PublishTopicStreamResponse);
+answer!(PublishStreamResponse of PublishedMessage);
+answer!(PublishTopicStreamResponse of PublishedRecord);
 
 impl RemoteBackend {
     /// Opens a stream that publishes to a queue.
@@ -140,13 +138,14 @@ impl RemoteBackend {
     where
         K: Kind,
         K::Request: Clone + Sync,
-        A: Answer<K>,
+        A: Answer<K::Place>,
     {
         let make = || PublisherMail::<K>::new(open.clone());
         let (outbox, mut answers, lane) = self.open_stream::<_, A>(caller, path, make).await?;
         let first = answers.message().await.map_err(|status| answer::failure_of(&status, Effect::None))?;
-        let (announced, _) = first.ok_or_else(|| broken_contract("a publish stream announces its window"))?.split();
-        let publisher = Publisher::new(outbox, settings.window(announced));
+        let first = first.ok_or_else(|| broken_contract("a publish stream announces its window"))?;
+        let Told { window, .. } = first.told().map_err(answer::unreadable)?;
+        let publisher = Publisher::new(outbox, settings.window(window));
         tokio::spawn(read_confirms(publisher.receiver(), answers, lane));
         Ok(publisher)
     }
@@ -204,12 +203,16 @@ impl RemoteBackend {
 }
 
 /// Reads the confirms of a publish stream until it ends.
-async fn read_confirms<K: Kind, A: Answer<K>>(receiver: Receiver<K>, mut answers: Streaming<A>, _lane: Arc<Lane>) {
+async fn read_confirms<K: Kind, A: Answer<K::Place>>(
+    receiver: Receiver<K>,
+    mut answers: Streaming<A>,
+    _lane: Arc<Lane>,
+) {
     loop {
         match answers.message().await {
-            Ok(Some(answer)) => match answer.split() {
-                (_, Ok(outcomes)) => receiver.outcomes(outcomes),
-                (_, Err(refusal)) => return receiver.close(answer::unreadable(refusal)),
+            Ok(Some(answer)) => match answer.told() {
+                Ok(told) => receiver.outcomes(told.outcomes),
+                Err(refusal) => return receiver.close(answer::unreadable(refusal)),
             },
             Ok(None) => return receiver.close(Unavailable::Draining.into()),
             Err(status) => return receiver.close(answer::failure_of(&status, Effect::None)),

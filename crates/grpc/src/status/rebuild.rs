@@ -94,35 +94,39 @@ fn refusal(code: Code, values: pb::ProblemValues) -> Option<Refusal> {
     refusal_by_name(code, &values).or_else(|| refusal_by_value(code, values))
 }
 
-/// Refusals that are about a named thing and say at most one word more.
+/// Refusals that say nothing, or name a thing and say at most one word more.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other codes are found by value; the caller's match is exhaustive"
+)]
 fn refusal_by_name(code: Code, values: &pb::ProblemValues) -> Option<Refusal> {
     let name = values.name.clone();
     let difference = values.why.clone();
-    let table = [
-        (Code::NamespaceNotFound, Refusal::NamespaceNotFound { name: name.clone() }),
-        (Code::NamespaceNotEmpty, Refusal::NamespaceNotEmpty { name: name.clone() }),
-        (Code::QueueNotFound, Refusal::QueueNotFound { name: name.clone() }),
-        (Code::QueueExists, Refusal::QueueExists { name: name.clone(), difference: difference.clone() }),
-        (Code::QueueNotEmpty, Refusal::QueueNotEmpty { name: name.clone(), messages: values.count }),
-        (Code::QueueFull, Refusal::QueueFull { name: name.clone(), bound: difference.clone() }),
-        (Code::QueueInUse, Refusal::QueueInUse { name: name.clone(), user: difference.clone() }),
-        (Code::TopicNotFound, Refusal::TopicNotFound { name: name.clone() }),
-        (Code::TopicExists, Refusal::TopicExists { name: name.clone(), difference: difference.clone() }),
-        (Code::SubscriptionNotFound, Refusal::SubscriptionNotFound { name: name.clone() }),
-        (Code::SubscriptionExists, Refusal::SubscriptionExists { name: name.clone(), difference }),
-        (Code::UserNotFound, Refusal::UserNotFound { name: name.clone() }),
-        (Code::UserExists, Refusal::UserExists { name: name.clone() }),
-        (Code::LastAdministrator, Refusal::LastAdministrator { name: name.clone() }),
-        (Code::RedriveRunning, Refusal::RedriveRunning { name }),
-        (Code::ReceiptInvalid, Refusal::ReceiptInvalid),
-        (Code::Unauthenticated, Refusal::Unauthenticated),
-        (Code::NotClaimed, Refusal::NotClaimed),
-        (Code::ClaimInvalid, Refusal::ClaimInvalid),
-        (Code::TokenNotFound, Refusal::TokenNotFound),
-        (Code::GrantNotFound, Refusal::GrantNotFound),
-        (Code::IdempotencyMismatch, Refusal::IdempotencyMismatch),
-    ];
-    table.into_iter().find_map(|(its, refusal)| (its == code).then_some(refusal))
+    Some(match code {
+        Code::ReceiptInvalid => Refusal::ReceiptInvalid,
+        Code::Unauthenticated => Refusal::Unauthenticated,
+        Code::NotClaimed => Refusal::NotClaimed,
+        Code::ClaimInvalid => Refusal::ClaimInvalid,
+        Code::TokenNotFound => Refusal::TokenNotFound,
+        Code::GrantNotFound => Refusal::GrantNotFound,
+        Code::IdempotencyMismatch => Refusal::IdempotencyMismatch,
+        Code::NamespaceNotFound => Refusal::NamespaceNotFound { name },
+        Code::NamespaceNotEmpty => Refusal::NamespaceNotEmpty { name },
+        Code::QueueNotFound => Refusal::QueueNotFound { name },
+        Code::QueueExists => Refusal::QueueExists { name, difference },
+        Code::QueueNotEmpty => Refusal::QueueNotEmpty { name, messages: values.count },
+        Code::QueueFull => Refusal::QueueFull { name, bound: difference },
+        Code::QueueInUse => Refusal::QueueInUse { name, user: difference },
+        Code::TopicNotFound => Refusal::TopicNotFound { name },
+        Code::TopicExists => Refusal::TopicExists { name, difference },
+        Code::SubscriptionNotFound => Refusal::SubscriptionNotFound { name },
+        Code::SubscriptionExists => Refusal::SubscriptionExists { name, difference },
+        Code::UserNotFound => Refusal::UserNotFound { name },
+        Code::UserExists => Refusal::UserExists { name },
+        Code::LastAdministrator => Refusal::LastAdministrator { name },
+        Code::RedriveRunning => Refusal::RedriveRunning { name },
+        _ => return None,
+    })
 }
 
 /// Refusals that carry other values.

@@ -1,6 +1,13 @@
 //! A server over a loopback socket and a backend that answers as each test says: transport is what is tested here.
 
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "each test uses its part"
+)]
 
 use std::collections::VecDeque;
 use std::future::Future;

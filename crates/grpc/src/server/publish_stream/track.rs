@@ -13,6 +13,9 @@ use crate::server::wrong_response;
 use crate::status::problem;
 use crate::translate::{Wire, missing};
 
+/// The messages of a request as they came, with the number of the first.
+type Numbered<M> = (u64, Vec<<M as Wire>::Form>);
+
 /// What differs between streams to queues and to topics.
 pub(crate) trait Track: Send + Unpin + Sized + 'static {
     type Request: Message + Default + 'static;
@@ -25,7 +28,7 @@ pub(crate) trait Track: Send + Unpin + Sized + 'static {
     /// The target and what confirms tell, from the first request.
     fn open(request: Self::Request) -> Result<(Self::Target, pb::ConfirmDetail), Refusal>;
     /// The number of the first message, and the messages, from any other request.
-    fn messages(request: Self::Request) -> Result<(u64, Vec<<Self::Message as Wire>::Form>), Refusal>;
+    fn messages(request: Self::Request) -> Result<Numbered<Self::Message>, Refusal>;
     /// The content of a message.
     fn content(message: &Self::Message) -> &NewMessage;
     /// The operation that publishes messages.
@@ -75,7 +78,7 @@ macro_rules! track {
                 Ok((target, detail(open.detail)?))
             }
 
-            fn messages(request: pb::$request) -> Result<(u64, Vec<<$message as Wire>::Form>), Refusal> {
+            fn messages(request: pb::$request) -> Result<Numbered<$message>, Refusal> {
                 if request.open.is_some() {
                     return Err(opened_twice());
                 }
