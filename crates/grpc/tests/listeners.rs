@@ -4,8 +4,6 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::{Told, caller, orders, remote, start, start_with};
 use grpc::{Lifecycle, RemoteBackend, RemoteSettings, Settings, Tls, serve_unix};
 use model::queue::{PurgeQueue, Removed};
