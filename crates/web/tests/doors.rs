@@ -4,9 +4,15 @@
 
 mod common;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use common::{Asked, door, door_with};
 use model::node::Readiness;
+use tokio::time::Instant;
 use web::Settings;
+use web::limits::{REQUEST, WAIT};
 
 #[tokio::test]
 async fn every_answer_has_the_security_headers() {
@@ -129,4 +135,36 @@ async fn the_page_of_the_document_is_served_from_the_binary() {
     assert!(!page.text().contains("://"), "nothing is fetched from elsewhere");
     let setup = door.ask("GET /ui/swagger-initializer.js", &[], "").await;
     assert!(setup.text().contains("/openapi.json"), "{}", setup.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_has_an_unknown_outcome() {
+    let door = door();
+    door.gate.hang();
+    for (line, limit, expected) in [
+        ("GET /v1/queues", REQUEST, "503 busy"),
+        ("PUT /v1/queues/q", REQUEST, "503 outcome_unknown"),
+        ("DELETE /v1/queues/q", REQUEST, "503 outcome_unknown"),
+        ("POST /v1/queues/q/receive", REQUEST + WAIT, "503 outcome_unknown"),
+        ("POST /v1/namespaces/eu/queues/q/receive", REQUEST + WAIT, "503 outcome_unknown"),
+        ("GET /v1/topics/t/partitions/0/messages", REQUEST + WAIT, "503 busy"),
+    ] {
+        let started = Instant::now();
+        assert_eq!(door.json(line, "").await.line(), expected, "{line}");
+        let took = started.elapsed();
+        assert!(took >= limit && took < limit * 2, "{line} took {took:?}");
+        assert_eq!(door.gate.waiting(), 0, "{line} leaves nothing behind");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_its_client_goes() {
+    let door = door();
+    door.gate.hang();
+    {
+        let mut asking = pin!(door.json("POST /v1/queues/q/receive", r#"{"wait_ms":60000}"#));
+        poll_fn(|context| Poll::Ready(asking.as_mut().poll(context).is_pending())).await;
+        assert_eq!(door.gate.waiting(), 1);
+    }
+    assert_eq!(door.gate.waiting(), 0);
 }

@@ -16,9 +16,9 @@ use crate::door::Door;
 use crate::translate::problem::Problem;
 
 /// Where a request comes from, as `layers::origin` settled it.
-pub(crate) struct From(pub(crate) Origin);
+pub(crate) struct PeerOrigin(pub(crate) Origin);
 
-impl<S: Sync> FromRequestParts<S> for From {
+impl<S: Sync> FromRequestParts<S> for PeerOrigin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -34,7 +34,7 @@ impl FromRequestParts<Door> for Authenticated {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
-        let Ok(From(origin)) = From::from_request_parts(parts, door).await;
+        let Ok(PeerOrigin(origin)) = PeerOrigin::from_request_parts(parts, door).await;
         let credentials = credentials(&parts.headers).ok_or(Refusal::Unauthenticated)?;
         let caller = door.backend().authenticate(credentials, origin).await?;
         Ok(Self(caller))

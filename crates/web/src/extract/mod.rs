@@ -9,7 +9,7 @@ mod publication;
 mod query;
 
 pub(crate) use body::{Json, JsonOrDefault};
-pub(crate) use caller::{Authenticated, From};
+pub(crate) use caller::{Authenticated, PeerOrigin};
 pub(crate) use path::{
     InNamespace, NamespacePath, PartitionPath, QueuePath, SeedPath, SubscriptionPath, TokenPath, TopicPath, UserPath,
     Word,

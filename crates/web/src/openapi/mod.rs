@@ -14,7 +14,7 @@ use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -90,6 +90,10 @@ fn finish(operation: &mut Operation, namespaced: bool) {
         let response = ResponseBuilder::new().description(description).content(PROBLEM, problem()).build();
         operation.responses.responses.insert(status, response.into());
     }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        let optional = body.content.values_mut().map(take_null_out).fold(false, |any, one| any || one);
+        body.required = Some(if optional { Required::False } else { Required::True });
+    }
     if namespaced {
         operation.operation_id = Some(format!("{id}_in_namespace"));
         let namespace = ParameterBuilder::new()
@@ -100,6 +104,16 @@ fn finish(operation: &mut Operation, namespaced: bool) {
             .schema(Some(Ref::from_schema_name("Name")));
         operation.parameters.get_or_insert_default().insert(0, namespace.build().into());
     }
+}
+
+/// An optional body is one that may be absent; it is never null. True if there was a null to take out.
+fn take_null_out(content: &mut RefOr<Content>) -> bool {
+    let RefOr::T(content) = content else { return false };
+    let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema else { return false };
+    let referred = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
+    let optional = referred.is_some();
+    content.schema = referred.or(content.schema.take());
+    optional
 }
 
 fn problem() -> Content {

@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Door> {
 #[utoipa::path(post, path = "/queues/{queue}/messages", tag = "messages",
     params(wire::QueueParam, wire::RawQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless", max_length = 96)),
-    request_body(content((wire::PublishRequest = "application/json"), (Vec<u8> = "application/octet-stream"))),
+    request_body(content((wire::PublishRequest = "application/json"), (wire::RawBody = "application/octet-stream"))),
     responses((status = 201, description = "every message is durable", body = wire::Published)))]
 async fn publish(
     State(door): State<Door>,

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::door::Door;
-use crate::extract::{Authenticated, From, Json};
+use crate::extract::{Authenticated, Json, PeerOrigin};
 use crate::translate::password_credentials;
 use crate::translate::problem::Problem;
 use crate::wire;
@@ -37,7 +37,7 @@ async fn open(
     responses((status = 201, description = "a session", body = wire::NewToken)))]
 async fn log_in(
     State(door): State<Door>,
-    From(origin): From,
+    PeerOrigin(origin): PeerOrigin,
     Json(request): Json<wire::LoginRequest>,
 ) -> Result<(StatusCode, Document<wire::NewToken>), Problem> {
     open(&door, password_credentials(request), origin).await
@@ -58,7 +58,7 @@ async fn log_out(State(door): State<Door>, Authenticated(caller): Authenticated)
     responses((status = 201, description = "the administrator exists and is logged in", body = wire::NewToken)))]
 async fn claim(
     State(door): State<Door>,
-    From(origin): From,
+    PeerOrigin(origin): PeerOrigin,
     Json(request): Json<wire::ClaimRequest>,
 ) -> Result<(StatusCode, Document<wire::NewToken>), Problem> {
     if !origin.is_local() {

@@ -1,6 +1,6 @@
 //! Event streams (SSE): deliveries of a queue, and the records of all partitions of a topic.
 //! Invariant: at most `STREAM_READ` records a partition wait in memory; a slow client slows the reads.
-//! Routed by `rest`; resuming is tested below.
+//! Routed by `rest`; tests in `streaming/tests.rs`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -275,18 +275,4 @@ fn resume(text: &[u8]) -> Result<BTreeMap<Partition, Offset>, Refusal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_id_of_an_event_leads_back_to_its_place() {
-        let places = BTreeMap::from([(Partition::new(0), Offset::new(12)), (Partition::new(3), Offset::new(u64::MAX))]);
-        assert_eq!(place_text(&places), "0:12,3:18446744073709551615");
-        assert_eq!(resume(place_text(&places).as_bytes()), Ok(places));
-        for wrong in ["", "0", "0:", ":1", "a:1", "0:1,", "0:-1", "0:1;1:2"] {
-            assert!(resume(wrong.as_bytes()).is_err(), "{wrong}");
-        }
-        let many: Vec<_> = (0..=STREAM_PARTITIONS_MAX).map(|partition| format!("{partition}:0")).collect();
-        assert!(resume(many.join(",").as_bytes()).is_err(), "more partitions than a stream follows");
-    }
-}
+mod tests;

@@ -130,7 +130,7 @@ async fn transfer_topic(
 #[utoipa::path(post, path = "/topics/{topic}/messages", tag = "topics",
     params(wire::TopicParam, wire::RawQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless", max_length = 96)),
-    request_body(content((wire::PublishRequest = "application/json"), (Vec<u8> = "application/octet-stream"))),
+    request_body(content((wire::PublishRequest = "application/json"), (wire::RawBody = "application/octet-stream"))),
     responses((status = 201, description = "every message is durable", body = wire::PublishedRecords)))]
 async fn publish_to_topic(
     State(door): State<Door>,

@@ -166,7 +166,9 @@ proptest! {
     fn no_json_breaks_the_reader_of_headers(value in json_value()) {
         let read = serde_json::from_value::<wire::Headers>(value.clone());
         if let Ok(headers) = read {
-            prop_assert_eq!(through_text(&headers), headers, "{}", value);
+            // Compared as text, since NaN is not equal to itself.
+            let text = serde_json::to_string(&headers).unwrap();
+            prop_assert_eq!(serde_json::to_string(&through_text(&headers)).unwrap(), text, "{}", value);
         }
     }
 }

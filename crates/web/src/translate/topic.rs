@@ -137,11 +137,11 @@ pub(crate) fn read_start(offset: Option<u64>, time: Option<u64>) -> Result<Optio
     }
 }
 
-impl From<wire::From> for StartAt {
-    fn from(from: wire::From) -> Self {
+impl From<wire::Beginning> for StartAt {
+    fn from(from: wire::Beginning) -> Self {
         match from {
-            wire::From::Earliest => Self::Earliest,
-            wire::From::Latest => Self::Latest,
+            wire::Beginning::Earliest => Self::Earliest,
+            wire::Beginning::Latest => Self::Latest,
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct LoginRequest {
     #[schema(max_length = 255)]
     pub username: String,
     /// Its password.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     pub password: SecretText,
 }
 
@@ -39,13 +39,13 @@ pub struct LoginRequest {
 #[serde(deny_unknown_fields)]
 pub struct ClaimRequest {
     /// The token that the first start printed.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     pub token: SecretText,
     /// The administrator's name.
     #[schema(max_length = 255)]
     pub username: String,
     /// The administrator's password: 8 to 1024 bytes.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     pub password: SecretText,
 }
 
@@ -138,7 +138,6 @@ pub enum Effect {
 #[serde(deny_unknown_fields)]
 pub struct ResourcePattern {
     /// Which kind.
-    #[schema(inline)]
     pub kind: ResourceKind,
     /// In which namespace; left out: `default`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -148,7 +147,6 @@ pub struct ResourcePattern {
     pub name: String,
     /// How the name is compared; left out: `literal`.
     #[serde(default)]
-    #[schema(inline)]
     pub pattern: PatternKind,
 }
 
@@ -169,7 +167,6 @@ pub struct Grant {
     pub rights: Vec<Right>,
     /// Given or taken; left out: `allow`.
     #[serde(default)]
-    #[schema(inline)]
     pub effect: Effect,
 }
 
@@ -238,7 +235,7 @@ pub struct UserDescription {
 #[serde(deny_unknown_fields)]
 pub struct CreateUserRequest {
     /// The password: 8 to 1024 bytes.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     pub password: SecretText,
     /// The roles; none is a user who can do nothing until something is granted.
     #[serde(default)]
@@ -251,7 +248,7 @@ pub struct CreateUserRequest {
 #[serde(default, deny_unknown_fields)]
 pub struct AlterUserRequest {
     /// A new password; ends all sessions of the user.
-    #[schema(inline)]
+    #[schema(value_type = Option<String>, format = Password, max_length = 1024)]
     pub password: Option<SecretText>,
     /// New roles.
     #[schema(max_items = 7)]
@@ -280,7 +277,6 @@ pub struct TokenDescription {
     /// What it was called.
     pub label: String,
     /// Login or program.
-    #[schema(inline)]
     pub kind: TokenKind,
     /// Rights beyond these are not used.
     pub rights: Vec<Right>,
@@ -323,7 +319,7 @@ pub struct CreateTokenRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewToken {
     /// Send it as `Authorization: Bearer TOKEN`.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     pub token: SecretText,
     /// The rest.
     pub description: TokenDescription,

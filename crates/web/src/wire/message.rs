@@ -71,6 +71,12 @@ pub struct PublishRequest {
     pub messages: Vec<NewMessage>,
 }
 
+/// The bytes of one raw message.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "describes the body; `extract::publication` reads it")]
+pub struct RawBody(Vec<u8>);
+
 /// Properties of one raw message; each may also come as a `Recado-…` header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -27,7 +27,6 @@ pub enum Readiness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Whether the node can do its work.
-    #[schema(inline)]
     pub status: Readiness,
 }
 
@@ -75,7 +74,6 @@ pub struct NodeDescription {
     /// How long it has run.
     pub uptime_ms: u64,
     /// Whether it can do its work.
-    #[schema(inline)]
     pub readiness: Readiness,
     /// What happened, when a fault stopped it.
     pub fault: Option<String>,

@@ -40,7 +40,6 @@ pub struct QueueSettings {
     #[schema(minimum = 1)]
     pub max_bytes: Option<u64>,
     /// What happens at either bound.
-    #[schema(inline)]
     pub overflow: Overflow,
     /// Lifetime of messages that name none; the shorter of both wins.
     #[schema(minimum = 1)]
@@ -57,7 +56,6 @@ pub struct QueueSettings {
     #[schema(minimum = 0, maximum = 604_800_000)]
     pub deduplication_ms: u64,
     /// Order of delivery; fixed at creation.
-    #[schema(inline)]
     pub order: DeliveryOrder,
     /// More than one spreads the queue; a key stays in its partition; fixed at creation.
     #[schema(minimum = 1, maximum = 1024)]

@@ -3,7 +3,9 @@
 //! Translated by `translate::subscription`; tests in `translate/tests.rs`.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::object::objects;
 use super::{Name, Totals};
@@ -20,7 +22,7 @@ pub enum SubscriptionKind {
 }
 
 /// A place in a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartAt {
     /// The oldest message that is kept.
@@ -33,13 +35,36 @@ pub enum StartAt {
     Time(u64),
 }
 
+impl PartialSchema for StartAt {
+    fn schema() -> RefOr<Schema> {
+        let number = |name: &str, description: &str| {
+            let value = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).description(Some(description));
+            ObjectBuilder::new()
+                .property(name, value)
+                .required(name)
+                .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        };
+        OneOfBuilder::new()
+            .item(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["earliest", "latest"])))
+            .item(number("offset", "this offset; one that was trimmed means the oldest kept"))
+            .item(number("time", "the first message accepted at or after this time, in milliseconds since 1970"))
+            .description(Some("A place in a topic: the oldest message, after the newest, an offset or a time."))
+            .into()
+    }
+}
+
+impl ToSchema for StartAt {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "StartAt".into()
+    }
+}
+
 /// How a subscription behaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"kind": "shared", "start": "earliest", "delivery_limit": 5}))]
 pub struct SubscriptionSettings {
     /// How it hands out messages; left out: `shared`.
-    #[schema(inline)]
     pub kind: SubscriptionKind,
     /// Where it starts; left out: `latest`.
     #[serde(skip_serializing_if = "Option::is_none")]

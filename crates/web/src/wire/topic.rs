@@ -33,7 +33,6 @@ pub struct TopicSettings {
     #[schema(minimum = 1)]
     pub retention_bytes: Option<u64>,
     /// What is given up.
-    #[schema(inline)]
     pub cleanup: Cleanup,
     /// How long message ids are remembered; 0 switches deduplication off.
     #[schema(minimum = 0, maximum = 604_800_000)]
@@ -124,7 +123,7 @@ pub struct ReadQuery {
 /// Where an event stream starts when it does not resume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum From {
+pub enum Beginning {
     /// The oldest message kept.
     Earliest,
     /// After the newest message.
@@ -142,7 +141,7 @@ pub struct FollowQuery {
     pub partition: Option<u32>,
     /// From the oldest or after the newest message; left out: `latest`.
     #[param(inline)]
-    pub from: Option<From>,
+    pub from: Option<Beginning>,
     /// From this offset, with `partition` only.
     pub offset: Option<u64>,
     /// From the first message accepted at or after this time.

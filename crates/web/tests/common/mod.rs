@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -27,9 +28,30 @@ use web::{Door, MetricsSource, Settings};
 pub(crate) struct Gate {
     seen: Mutex<Option<String>>,
     origin: Mutex<Option<Origin>>,
+    hangs: AtomicBool,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Counts an operation that waits, as long as somebody waits for it.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Gate {
+    /// From now on no operation comes back.
+    pub(crate) fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    /// How many operations somebody waits for.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     /// Where the last caller came from, to look at or to forget.
     pub(crate) fn origin_slot(&self) -> std::sync::MutexGuard<'_, Option<Origin>> {
         self.origin.lock().unwrap()
@@ -63,6 +85,15 @@ impl Backend for Gate {
 
     fn submit(&self, _: &Caller, request: model::Request) -> Reply<Response> {
         *self.seen.lock().unwrap() = Some(format!("{request:?}"));
+        if self.hangs.load(Ordering::SeqCst) {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let waiting = Waiting(self.waiting.clone());
+            return Box::pin(async move {
+                std::future::pending::<()>().await;
+                drop(waiting);
+                Err(Unavailable::Unreachable.into())
+            });
+        }
         refuse(Unavailable::Unreachable)
     }
 
