@@ -12,9 +12,11 @@ pub mod wire;
 pub mod codec;
 pub mod command;
 pub mod effect;
+pub mod outcome;
 pub mod record;
 
 pub mod liveness;
 
 pub mod access;
+pub mod queue;
 mod page;

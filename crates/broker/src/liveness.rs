@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use model::number::{ByteSize, LogIndex};
 
+use crate::codec::{Wire, fields};
 use crate::place::{MessageRef, Stored};
+use crate::wire::{Reader, WireError, Writer};
 
 /// What is needed of one segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Live {
     /// Bytes of those messages; a message that two indexes refer to counts twice.
     pub bytes: ByteSize,
 }
+
+fields!(Live { references, bytes });
 
 /// The ledger of live bytes by segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,5 +65,16 @@ impl Liveness {
     pub fn close_segment(&mut self, first: LogIndex) {
         let live = self.segments.remove(&first);
         assert!(live.is_none_or(|live| live.references == 0), "a segment with live messages was closed");
+    }
+}
+
+impl Wire for Liveness {
+    fn write(&self, writer: &mut Writer) {
+        self.segments().collect::<Vec<_>>().write(writer);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        let segments: Vec<(LogIndex, Live)> = Wire::read(reader)?;
+        Ok(Self { segments: segments.into_iter().collect() })
     }
 }

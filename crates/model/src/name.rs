@@ -1,7 +1,7 @@
 //! Names of things, checked at the door and trusted afterwards.
 //!
 //! Grammar of every name: 1 to 255 bytes of ASCII letters, digits and `. _ - : / @ + = ~ ,`, a space
-//! only inside, not `.` or `..`. A name that starts with `$` belongs to the system. Names never become
+//! only inside, not `.` or `..`; a namespace has no `/`. A name that starts with `$` belongs to the system. Names never become
 //! file paths, patterns or markup.
 //! Invariant: a value of a name type satisfies the grammar.
 
@@ -64,6 +64,9 @@ fn check(kind: NameKind, text: &str) -> Result<(), Refusal> {
     if body.is_empty() || !body.bytes().all(allowed) {
         return refuse("it may hold only letters, digits, spaces inside and . _ - : / @ + = ~ ,");
     }
+    if kind == NameKind::Namespace && text.contains('/') {
+        return refuse("a slash separates a namespace from what it holds");
+    }
     Ok(())
 }
 
@@ -91,6 +94,13 @@ macro_rules! name {
             /// Whether the name belongs to the system: it starts with `$`.
             pub fn is_system(&self) -> bool {
                 self.0.starts_with('$')
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            /// Names order and compare as their text does, so maps of names can be asked with text.
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 
@@ -241,5 +251,11 @@ mod tests {
         ] {
             assert_eq!(verdict(bad), why, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_namespace_has_no_slash() {
+        assert!(NamespaceName::parse("eu").is_ok());
+        assert!(NamespaceName::parse("eu/west").is_err());
     }
 }

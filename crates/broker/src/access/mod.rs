@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use model::access::{Effect, Grant, ResourceKind, ResourcePattern, Right, Rights, Role};
 use model::name::{NamespaceName, UserName};
 use model::number::{TokenId, UserId};
+use model::operation::Need;
 use model::refusal::Refusal;
 
 use crate::codec::{Wire, fields};
@@ -20,6 +21,7 @@ use crate::command::Principal;
 
 pub use token::Token;
 pub use user::User;
+pub(crate) use user::UserChange;
 
 /// One rule of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +94,20 @@ impl Access {
         }
         let owns = target.owner == Some(*id) && OWNER.contains(right);
         owns || user.rights().contains(right) || ruled(Effect::Allow)
+    }
+
+    /// Whether a principal may do an operation that has this need to a thing.
+    pub fn permits(&self, principal: &Principal, need: Need, target: &Target<'_>) -> bool {
+        match need {
+            Need::SelfService => self.user_of(principal).is_ok() || *principal == Principal::System,
+            Need::Right(right) => self.allows(principal, right, target),
+            // An owner may give the thing away although it does not administer the broker; a deny or a
+            // narrow scope on altering it still stands in the way.
+            Need::Owner(right) => {
+                let owns = matches!(principal, Principal::User { id, .. } if target.owner == Some(*id));
+                self.allows(principal, right, target) || owns && self.allows(principal, Right::Alter, target)
+            }
+        }
     }
 
     /// Demands a right.

@@ -121,6 +121,11 @@ impl Action {
         }
     }
 
+    /// How many messages the action brings into the log.
+    pub fn record_count(&self) -> u32 {
+        u32::try_from(self.records().count()).expect("a batch is bounded far below 2^32 messages")
+    }
+
     /// The messages that the action brings into the log, in the order of their positions.
     fn records(&self) -> impl Iterator<Item = &Bytes> {
         #[allow(clippy::wildcard_enum_match_arm, reason = "no other action carries messages")]

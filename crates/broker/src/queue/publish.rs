@@ -1,0 +1,209 @@
+//! Messages that come in: checked against the bounds together, then placed one by one.
+
+use model::message::{Availability, DeadLetter, DeadLetterReason, MessagePlace};
+use model::number::{Partition, Sequence, Span, Timestamp};
+use model::queue::{DeliveryOrder, Overflow};
+
+use super::chunk::{Slot, State};
+use super::deduplication::Deduplication;
+use super::history::Departure;
+use super::partition::Facts;
+use super::{Queue, Rules};
+use crate::liveness::Liveness;
+use crate::outcome::Placed;
+use crate::place::Stored;
+use crate::record::Head;
+
+/// A message that comes in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    /// Where its bytes lie.
+    pub stored: Stored,
+    /// What is known of it.
+    pub head: Head,
+    /// When it was first accepted.
+    pub published_at: Timestamp,
+    /// Its history as a dead letter.
+    pub dead_letter: Option<Box<DeadLetter>>,
+}
+
+impl Arrival {
+    /// A message that is published now.
+    pub const fn new(stored: Stored, head: Head, now: Timestamp) -> Self {
+        Self { stored, head, published_at: now, dead_letter: None }
+    }
+}
+
+/// The queue is at a bound and refuses more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// Which bound, in words.
+    pub bound: String,
+}
+
+impl Queue {
+    /// Adds messages, all or none. A message whose id is known is a duplicate: nothing is added for it.
+    ///
+    /// # Errors
+    /// `Full` when a bound would be passed and the queue does not drop its oldest.
+    pub fn publish(
+        &mut self,
+        now: Timestamp,
+        arrivals: &[Arrival],
+        ledger: &mut Liveness,
+        departed: &mut Vec<Departure>,
+    ) -> Result<Vec<Placed>, Full> {
+        let window = self.rules.deduplication;
+        if let Some(seen) = &mut self.seen {
+            seen.forget(now, window);
+        }
+        if self.rules.overflow == Overflow::Reject {
+            self.check_room(arrivals)?;
+        }
+        let mut placed = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            placed.push(self.place(now, arrival, ledger));
+            self.drop_overflow(ledger, departed);
+        }
+        Ok(placed)
+    }
+
+    /// Adds messages that exist already and must not be lost, whatever the bounds say. Says how many others
+    /// were dropped to keep the bounds of a queue that drops its oldest.
+    pub fn accept(&mut self, now: Timestamp, arrivals: &[Arrival], ledger: &mut Liveness) -> u64 {
+        let mut departed = Vec::new();
+        for arrival in arrivals {
+            self.place(now, arrival, ledger);
+            self.drop_overflow(ledger, &mut departed);
+        }
+        u64::try_from(departed.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Adds a message to the window of a subscription, under the sequence that is its offset.
+    pub fn place_at(&mut self, partition: Partition, sequence: Sequence, arrival: &Arrival, ledger: &mut Liveness) {
+        let (slot, facts) = (slot(arrival), self.facts(arrival, None));
+        let messages = self.partition_mut(partition).expect("a window has the partitions of its topic");
+        messages.add(sequence, slot, facts, None, ledger);
+    }
+
+    /// Gives a window the partitions that its topic has now.
+    pub fn grow(&mut self, partitions: u32) {
+        let count = usize::try_from(partitions).unwrap_or(usize::MAX);
+        self.partitions.resize_with(count.max(self.partitions.len()), Default::default);
+        self.rules.partitions = partitions.max(self.rules.partitions);
+    }
+
+    fn check_room(&self, arrivals: &[Arrival]) -> Result<(), Full> {
+        let new = arrivals.iter().filter(|arrival| self.find_duplicate(arrival).is_none());
+        let (count, bytes) =
+            new.fold((0_u64, 0_u64), |(count, bytes), arrival| (count + 1, bytes + u64::from(arrival.stored.bytes)));
+        let counts = self.counts();
+        let held = counts.ready + counts.delayed + counts.leased;
+        if let Some(max) = self.rules.max_messages.filter(|max| held + count > *max) {
+            return Err(Full { bound: format!("it holds {held} of {max} messages") });
+        }
+        if let Some(max) = self.rules.max_bytes.filter(|max| counts.bytes.get() + bytes > max.get()) {
+            return Err(Full { bound: format!("it holds {} of {max} bytes", counts.bytes) });
+        }
+        Ok(())
+    }
+
+    fn find_duplicate(&self, arrival: &Arrival) -> Option<MessagePlace> {
+        self.seen.as_ref()?.find(arrival.head.id?)
+    }
+
+    fn place(&mut self, now: Timestamp, arrival: &Arrival, ledger: &mut Liveness) -> Placed {
+        if let Some(first) = self.find_duplicate(arrival) {
+            return Placed { partition: first.partition, place: first.sequence.get(), duplicate: true };
+        }
+        let partition = self.route(arrival);
+        let due = due_at(now, arrival.head.availability);
+        let expires_at = expires_at(now, due, &self.rules, &arrival.head, arrival.dead_letter.is_some());
+        let (slot, facts) = (slot(arrival), self.facts(arrival, expires_at));
+        let messages = self.partition_mut(partition).expect("routing stays within the partitions");
+        let sequence = Sequence::new(messages.next);
+        messages.add(sequence, slot, facts, due, ledger);
+        if let Some(id) = arrival.head.id
+            && self.rules.deduplication > Span::new(0)
+        {
+            let seen = self.seen.get_or_insert_with(|| Box::new(Deduplication::default()));
+            seen.remember(now, id, MessagePlace { partition, sequence });
+        }
+        Placed { partition, place: sequence.get(), duplicate: false }
+    }
+
+    fn route(&mut self, arrival: &Arrival) -> Partition {
+        let partitions = self.rules.partitions;
+        if let Some(key) = arrival.head.key {
+            return Partition::new(key.partition(partitions));
+        }
+        let turn = self.turn_in % partitions.max(1);
+        self.turn_in = (turn + 1) % partitions.max(1);
+        Partition::new(turn)
+    }
+
+    /// A key costs memory, so it is kept only where it orders something: here, or in the queue that a dead
+    /// letter may go back to.
+    fn facts(&self, arrival: &Arrival, expires_at: Option<Timestamp>) -> Facts {
+        let keeps_key = self.rules.order == DeliveryOrder::PerKey || arrival.dead_letter.is_some();
+        Facts { key: arrival.head.key.filter(|_| keeps_key), expires_at, dead_letter: arrival.dead_letter.clone() }
+    }
+
+    /// Drops the oldest waiting messages until the bounds hold or only delayed and leased ones are left.
+    fn drop_overflow(&mut self, ledger: &mut Liveness, departed: &mut Vec<Departure>) {
+        while self.rules.overflow == Overflow::DropOldest && self.is_over() {
+            let oldest = self.partitions.iter_mut().filter_map(|messages| {
+                let sequence = messages.oldest_waiting()?;
+                let published_at = messages.slots.get(sequence)?.published_at;
+                Some((published_at, sequence, messages))
+            });
+            let Some((_, sequence, messages)) = oldest.min_by_key(|(at, sequence, _)| (*at, *sequence)) else { return };
+            messages.give_up(sequence, DeadLetterReason::Overflow, ledger, departed);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        if self.rules.max_messages.is_none() && self.rules.max_bytes.is_none() {
+            return false;
+        }
+        let counts = self.counts();
+        let held = counts.ready + counts.delayed + counts.leased;
+        self.rules.max_messages.is_some_and(|max| held > max)
+            || self.rules.max_bytes.is_some_and(|max| counts.bytes > max)
+    }
+}
+
+fn slot(arrival: &Arrival) -> Slot {
+    Slot {
+        index: arrival.stored.at.index,
+        published_at: arrival.published_at,
+        position: arrival.stored.at.position,
+        bytes: arrival.stored.bytes,
+        attempts: 0,
+        priority: arrival.head.priority,
+        state: State::Ready,
+    }
+}
+
+/// When a message becomes available, if not at once.
+fn due_at(now: Timestamp, availability: Availability) -> Option<Timestamp> {
+    match availability {
+        Availability::Now => None,
+        Availability::After(delay) => Some(now.after(delay)).filter(|due| *due > now),
+        Availability::At(time) => Some(time).filter(|due| *due > now),
+    }
+}
+
+/// When a message expires: its lifetime begins when it becomes available. A dead letter lives as long as its
+/// queue says, not as long as its producer once did.
+fn expires_at(
+    now: Timestamp,
+    due: Option<Timestamp>,
+    rules: &Rules,
+    head: &Head,
+    is_dead_letter: bool,
+) -> Option<Timestamp> {
+    let own = head.ttl.filter(|_| !is_dead_letter);
+    let ttl = own.into_iter().chain(rules.message_ttl).min()?;
+    Some(due.unwrap_or(now).after(ttl))
+}

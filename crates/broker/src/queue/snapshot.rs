@@ -1,0 +1,215 @@
+//! The whole state of a queue as bytes. Format: `docs/formats/state.md`, section `queues`.
+//!
+//! Kept: slots, and of each message what its state and its rare facts are. Made anew: the ready bits, the
+//! timers, the order of keys, the sums; they follow from what is kept.
+//! Invariant: decoding gives an equal queue.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use model::message::{DeadLetter, MessagePlace};
+use model::number::{LogIndex, Priority, Sequence, Timestamp};
+
+use super::chunk::{Slot, State};
+use super::deduplication::Deduplication;
+use super::partition::{Facts, Lease, Messages, Timer};
+use super::{Queue, Rules};
+use crate::codec::{Wire, fields, numbers};
+use crate::command::LeaseEnd;
+use crate::record::{IdHash, KeyHash};
+use crate::wire::{Reader, WireError, Writer};
+
+fields!(Rules { max_messages, max_bytes, overflow, message_ttl, delivery_limit, deduplication, order, partitions });
+fields!(DeadLetter { reason, origin, attempts, count, at });
+fields!(Lease { epoch, end });
+numbers!(State { 0 => Free, 1 => Ready, 2 => Blocked, 3 => Delayed, 4 => Leased });
+
+impl Wire for KeyHash {
+    fn write(&self, writer: &mut Writer) {
+        writer.u64(self.0);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        reader.u64().map(Self)
+    }
+}
+
+impl Wire for IdHash {
+    fn write(&self, writer: &mut Writer) {
+        writer.raw(&self.0.to_le_bytes());
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        let mut raw = [0; 16];
+        raw.copy_from_slice(&reader.take(16)?);
+        Ok(Self(u128::from_le_bytes(raw)))
+    }
+}
+
+impl Wire for Facts {
+    fn write(&self, writer: &mut Writer) {
+        self.key.write(writer);
+        self.expires_at.write(writer);
+        self.dead_letter.as_deref().cloned().write(writer);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        let (key, expires_at) = (Wire::read(reader)?, Wire::read(reader)?);
+        Ok(Self { key, expires_at, dead_letter: Option::<DeadLetter>::read(reader)?.map(Box::new) })
+    }
+}
+
+impl Wire for Slot {
+    fn write(&self, writer: &mut Writer) {
+        self.index.write(writer);
+        self.published_at.write(writer);
+        writer.u32(self.position);
+        writer.u32(self.bytes);
+        writer.u32(self.attempts);
+        self.priority.write(writer);
+        self.state.write(writer);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        Ok(Self {
+            index: LogIndex::read(reader)?,
+            published_at: Timestamp::read(reader)?,
+            position: reader.u32()?,
+            bytes: reader.u32()?,
+            attempts: reader.u32()?,
+            priority: Priority::read(reader)?,
+            state: State::read(reader)?,
+        })
+    }
+}
+
+impl<P: Wire + Copy> Wire for Deduplication<P> {
+    fn write(&self, writer: &mut Writer) {
+        writer.count(self.order.len());
+        for (at, id) in &self.order {
+            at.write(writer);
+            id.write(writer);
+            self.places.get(id).expect("every id in order has its place").write(writer);
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        let entries =
+            reader.list(24, |reader| Ok((Timestamp::read(reader)?, IdHash::read(reader)?, P::read(reader)?)))?;
+        let places = entries.iter().map(|(_, id, place)| (*id, *place)).collect();
+        let order: VecDeque<_> = entries.into_iter().map(|(at, id, _)| (at, id)).collect();
+        Ok(Self { places, order })
+    }
+}
+
+impl Queue {
+    /// Writes the whole state.
+    pub fn encode(&self, writer: &mut Writer) {
+        self.rules.write(writer);
+        writer.u32(self.turn_in);
+        writer.u32(self.turn_out);
+        self.seen.as_deref().cloned().write(writer);
+        self.partitions.iter().for_each(|messages| messages.write(writer));
+    }
+
+    /// Reads what `encode` wrote.
+    ///
+    /// # Errors
+    /// When the bytes are not a queue.
+    pub fn decode(reader: &mut Reader) -> Result<Self, WireError> {
+        let rules = Rules::read(reader)?;
+        if rules.partitions == 0 || rules.partitions > model::limits::PARTITIONS_MAX {
+            return Err(reader.error("a queue with an impossible number of partitions"));
+        }
+        let (turn_in, turn_out) = (reader.u32()?, reader.u32()?);
+        let seen = Option::<Deduplication<MessagePlace>>::read(reader)?.map(Box::new);
+        let partitions = (0..rules.partitions).map(|_| Messages::read(reader)).collect::<Result<_, _>>()?;
+        Ok(Self { rules: Box::new(rules), partitions, turn_in, turn_out, seen })
+    }
+}
+
+impl Wire for Messages {
+    fn write(&self, writer: &mut Writer) {
+        writer.u64(self.next);
+        writer.count(self.slots.chunks.values().map(|chunk| usize::try_from(chunk.used).unwrap_or(0)).sum());
+        for (sequence, slot) in self.all() {
+            sequence.write(writer);
+            slot.write(writer);
+        }
+        write_map(writer, &self.delayed);
+        write_map(writer, &self.leases);
+        write_map(writer, &self.facts);
+        let active: BTreeMap<_, _> = self.keys.lines.iter().map(|(key, line)| (*key, line.active)).collect();
+        write_map(writer, &active);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        let mut messages = Self { next: reader.u64()?, ..Self::default() };
+        let slots = reader.list(38, |reader| Ok((Sequence::read(reader)?, Slot::read(reader)?)))?;
+        messages.delayed = read_map(reader)?;
+        messages.leases = read_map(reader)?;
+        messages.facts = read_map(reader)?;
+        let active: BTreeMap<KeyHash, Sequence> = read_map(reader)?;
+        let mut last = None;
+        for (sequence, slot) in slots {
+            let rises = last.is_none_or(|last| sequence > last) && sequence.get() < messages.next;
+            if !rises || slot.state == State::Free {
+                return Err(reader.error("a queue with impossible sequences"));
+            }
+            last = Some(sequence);
+            messages.restore(sequence, slot).map_err(|what| reader.error(what))?;
+        }
+        // Active messages enter first, so that each key's line has the head that it had.
+        for (key, sequence) in active {
+            messages.keys.enter(key, sequence);
+        }
+        let blocked: Vec<_> = messages.blocked.iter().copied().collect();
+        for sequence in blocked {
+            let key = messages.facts.get(&sequence).and_then(|facts| facts.key);
+            let key = key.ok_or_else(|| reader.error("a blocked message without a key"))?;
+            messages.keys.enter(key, sequence);
+        }
+        Ok(messages)
+    }
+}
+
+impl Messages {
+    /// Puts a message back under the state that its slot names.
+    fn restore(&mut self, sequence: Sequence, slot: Slot) -> Result<(), &'static str> {
+        self.bytes += u64::from(slot.bytes);
+        self.slots.push(sequence, slot);
+        let expires_at = self.facts.get(&sequence).and_then(|facts| facts.expires_at);
+        if let Some(expires_at) = expires_at.filter(|_| slot.state != State::Leased) {
+            self.timers.insert((expires_at, Timer::Expiry, sequence));
+        }
+        match slot.state {
+            State::Ready => self.ready.insert(slot.priority, sequence),
+            State::Blocked => {
+                self.blocked.insert(sequence);
+            }
+            State::Delayed => {
+                let due = self.delayed.get(&sequence).ok_or("a delayed message without its time")?;
+                self.timers.insert((*due, Timer::Available, sequence));
+            }
+            State::Leased => {
+                let lease = self.leases.get(&sequence).ok_or("a leased message without its lease")?;
+                if let LeaseEnd::At(end) = lease.end {
+                    self.timers.insert((end, Timer::LeaseEnd, sequence));
+                }
+            }
+            State::Free => return Err("a free slot among messages"),
+        }
+        Ok(())
+    }
+}
+
+fn write_map<K: Wire, V: Wire>(writer: &mut Writer, map: &BTreeMap<K, V>) {
+    writer.count(map.len());
+    for (key, value) in map {
+        key.write(writer);
+        value.write(writer);
+    }
+}
+
+fn read_map<K: Wire + Ord, V: Wire>(reader: &mut Reader) -> Result<BTreeMap<K, V>, WireError> {
+    Ok(reader.list(2, |reader| Ok((K::read(reader)?, V::read(reader)?)))?.into_iter().collect())
+}

@@ -1,0 +1,119 @@
+//! The stored form of a message: what goes in comes out, bytes are fixed, and garbage is an error.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+use broker::record::{Head, IdHash, KeyHash, decode, encode};
+use bytes::Bytes;
+use model::message::{Availability, HeaderValue, MessageId, NewMessage};
+use model::number::{Priority, Span, Timestamp};
+use proptest::prelude::*;
+
+fn header_value() -> impl Strategy<Value = HeaderValue> {
+    prop_oneof![
+        ".{0,20}".prop_map(HeaderValue::Text),
+        any::<i64>().prop_map(HeaderValue::Integer),
+        (-1e300..1e300_f64).prop_map(HeaderValue::Real),
+        any::<bool>().prop_map(HeaderValue::Boolean),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| HeaderValue::Binary(bytes.into())),
+    ]
+}
+
+fn availability() -> impl Strategy<Value = Availability> {
+    prop_oneof![
+        Just(Availability::Now),
+        any::<u64>().prop_map(|ms| Availability::After(Span::new(ms))),
+        any::<u64>().prop_map(|ms| Availability::At(Timestamp::new(ms))),
+    ]
+}
+
+prop_compose! {
+    fn message()(
+        body in prop::collection::vec(any::<u8>(), 0..200),
+        headers in prop::collection::vec((".{1,10}", header_value()), 0..5),
+        content_type in prop::option::of("[a-z]{1,10}/[a-z]{1,10}"),
+        key in prop::option::of(prop::collection::vec(any::<u8>(), 0..30)),
+        priority in 0_u8..=9,
+        ttl in prop::option::of(any::<u64>()),
+        availability in availability(),
+        id in prop::option::of("[!-~]{1,40}"),
+    ) -> NewMessage {
+        NewMessage {
+            body: body.into(),
+            headers,
+            content_type,
+            key: key.map(Bytes::from),
+            priority: Priority::new(priority).unwrap(),
+            ttl: ttl.map(Span::new),
+            availability,
+            id: id.map(|id| MessageId::parse(&id).unwrap()),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_goes_in_comes_out(message in message(), published in any::<u64>()) {
+        let id = message.id.clone().unwrap_or_else(|| MessageId::parse("made-by-the-broker").unwrap());
+        let record = encode(&message, &id, "ann");
+        let head = Head::read(&record).unwrap();
+        prop_assert_eq!(head.priority, message.priority);
+        prop_assert_eq!(head.availability, message.availability);
+        prop_assert_eq!(head.ttl, message.ttl);
+        prop_assert_eq!(head.key, message.key.as_deref().map(KeyHash::of));
+        prop_assert_eq!(head.id, message.id.as_ref().map(|id| IdHash::of(id.as_str())));
+        prop_assert_eq!(head.empty, message.body.is_empty());
+        let back = decode(record, Timestamp::new(published), None).unwrap();
+        prop_assert_eq!(back.id, id);
+        prop_assert_eq!(back.body, message.body);
+        prop_assert_eq!(back.headers, message.headers);
+        prop_assert_eq!(back.content_type, message.content_type);
+        prop_assert_eq!(back.key, message.key);
+        prop_assert_eq!(&*back.sender, "ann");
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let bytes = Bytes::from(bytes);
+        let _ = Head::read(&bytes);
+        let _ = decode(bytes, Timestamp::new(0), None);
+    }
+
+    #[test]
+    fn a_record_cut_short_is_not_taken_for_another(message in message(), cut in 1_usize..60) {
+        let record = encode(&message, &MessageId::parse("id").unwrap(), "ann");
+        let front = record.len() - message.body.len();
+        let length = front.saturating_sub(cut);
+        prop_assert!(decode(record.slice(..length), Timestamp::new(0), None).is_err());
+    }
+}
+
+/// Hashes place messages and remember ids on disk: they must not change between versions.
+#[test]
+fn hashes_are_fixed() {
+    assert_eq!(KeyHash::of(b"UA").0, 0x5ce1_0f14_03f0_27ec, "{:#x}", KeyHash::of(b"UA").0);
+    assert_eq!(IdHash::of("order-17").0, 0xb8781b0a070af1f4a1c2b94556061d8b, "{:#x}", IdHash::of("order-17").0);
+}
+
+/// The bytes of version 1, as `docs/formats/record.md` draws them.
+#[test]
+fn the_bytes_of_version_one_are_fixed() {
+    let message = NewMessage {
+        body: Bytes::from_static(b"hi"),
+        key: Some(Bytes::from_static(b"k")),
+        priority: Priority::new(3).unwrap(),
+        headers: vec![("n".to_owned(), HeaderValue::Integer(-1))],
+        ..NewMessage::default()
+    };
+    let record = encode(&message, &MessageId::parse("m1").unwrap(), "ann");
+    let drawn: &[u8] = &[
+        1, 2, 3, 0, // version, flags: key, priority, available now
+        1, 0, 0, 0, b'k', // key
+        2, 0, 0, 0, b'm', b'1', // id
+        0,    // the body is not empty
+        3, 0, 0, 0, b'a', b'n', b'n', // sender
+        1, 0, 0, 0, // one header
+        1, 0, 0, 0, b'n', 1, 255, 255, 255, 255, 255, 255, 255, 255, // n = -1
+        b'h', b'i', // body
+    ];
+    assert_eq!(&record[..], drawn);
+}
