@@ -107,46 +107,28 @@ impl Fault {
             | Fault::Format { .. }
             | Fault::Locked { .. }
             | Fault::Misuse { .. }
-            | Fault::Closed => Fault::Poisoned {
-                first: Arc::new(self.clone()),
-            },
+            | Fault::Closed => Fault::Poisoned { first: Arc::new(self.clone()) },
         }
     }
 
     pub(crate) fn corrupt(file: &Path, offset: u64, what: &'static str) -> Fault {
-        Fault::Corrupt {
-            file: file.to_path_buf(),
-            offset,
-            what,
-        }
+        Fault::Corrupt { file: file.to_path_buf(), offset, what }
     }
 
     pub(crate) fn format(file: &Path, what: &'static str) -> Fault {
-        Fault::Format {
-            file: file.to_path_buf(),
-            what,
-        }
+        Fault::Format { file: file.to_path_buf(), what }
     }
 
     /// Turns an error of the operating system into a fault that names the place.
     pub(crate) fn io(operation: Operation, file: &Path, offset: u64, error: &io::Error) -> Fault {
-        Fault::Io {
-            operation,
-            file: file.to_path_buf(),
-            offset,
-            kind: error.kind(),
-        }
+        Fault::Io { operation, file: file.to_path_buf(), offset, kind: error.kind() }
     }
 
     /// Whether the disk said that it has no room.
     pub(crate) fn no_room(&self) -> bool {
         matches!(
             self,
-            Fault::Full { .. }
-                | Fault::Io {
-                    kind: io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded,
-                    ..
-                }
+            Fault::Full { .. } | Fault::Io { kind: io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, .. }
         )
     }
 }

@@ -1,1 +1,35 @@
-//! storage
+//! The segmented log on disk of one shard: frames, vote, marks, checkpoints, recovery. Blocking, with one
+//! writer thread; it does not know what a message is.
+//! Invariant: what a completion confirmed survives every crash, or its damage is reported with its place.
+//! Called by the shard and by the simulator. Formats: `docs/formats/`. Tests: `tests/`.
+
+mod checkpoint;
+mod core;
+mod cut;
+pub mod disk;
+mod fault;
+mod folder;
+mod frame;
+mod inbox;
+mod index;
+pub mod limits;
+mod little_endian;
+mod log;
+mod mark;
+mod position;
+mod reader;
+mod recovery;
+mod scan;
+mod scrub;
+mod segment;
+mod slots;
+mod spare;
+mod writer;
+
+pub use checkpoint::{Checkpoint, SectionName};
+pub use fault::{Fault, Operation};
+pub use frame::{Frame, FrameKind};
+pub use log::{Completion, DiskUsage, SegmentStore, SegmentSummary, Settings, Threads};
+pub use position::{ByteCount, LogIndex, Term};
+pub use recovery::{Recovered, TailNote, TailNoteKind};
+pub use scrub::{Scrub, Scrubbed};

@@ -75,12 +75,7 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, file: &Path) -> io::Result<Box<dyn Lock>> {
-        let held = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(file)?;
+        let held = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(file)?;
         flock(&held, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(HeldLock { _file: held }))
     }
@@ -95,10 +90,7 @@ impl DiskFile for RealFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self
-                .0
-                .read_at(&mut buffer[filled..], offset + file_size(filled))
-            {
+            match self.0.read_at(&mut buffer[filled..], offset + file_size(filled)) {
                 Ok(0) => break,
                 Ok(more) => filled += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
