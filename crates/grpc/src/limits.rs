@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Largest encoded gRPC message, in bytes: the largest publish with room for its framing.
 pub const GRPC_MESSAGE_BYTES_MAX: usize = 40 * 1024 * 1024;
+/// Largest encoded message of the service `Access`, in bytes: the one that is read before anybody is known.
+pub const ACCESS_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a peer may send on one stream before they are read.
 pub const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Bytes that a peer may send on one connection before they are read.

@@ -72,6 +72,49 @@ async fn wrong_credentials_reach_no_operation() {
     assert_eq!(remote.submit(&unprintable, purge()).await, Err(Refusal::Unauthenticated.into()));
 }
 
+/// One unary call without the client of this crate.
+async fn call<Q, A>(running: &common::Running, path: &'static str, token: &str, request: Q) -> Result<A, tonic::Status>
+where
+    Q: prost::Message + 'static,
+    A: prost::Message + Default + 'static,
+{
+    let channel = tonic::transport::Endpoint::from_shared(running.url()).unwrap().connect().await.unwrap();
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let mut request = tonic::Request::new(request);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let path = PathAndQuery::from_static(path);
+    client.unary(request, path, ProstCodec::<Q, A>::default()).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn nothing_is_read_from_those_who_are_not_known() {
+    let running = start(Told::submitting(|_, _| panic!("nothing may be submitted"))).await;
+    let path = "/recado.v1.Queues/PurgeQueue";
+    // A message of another shape: whoever reads it finds it broken.
+    let broken = || pb::RevokeTokenRequest { id: 5 };
+    let known = call::<_, pb::Removed>(&running, path, "right", broken()).await.unwrap_err();
+    assert_eq!(known.code(), tonic::Code::Internal);
+    let unknown = call::<_, pb::Removed>(&running, path, "wrong", broken()).await.unwrap_err();
+    assert_eq!(unknown.code(), tonic::Code::Unauthenticated);
+    assert_eq!(grpc::problem_of(&unknown).unwrap().code, "unauthenticated");
+}
+
+#[tokio::test]
+async fn what_anybody_may_send_is_small() {
+    let running = start(Told::submitting(|_, _| panic!("nothing may be submitted"))).await;
+    let with = |bytes: usize| pb::AuthenticateRequest {
+        credentials: Some(pb::authenticate_request::Credentials::Token("x".repeat(bytes))),
+        origin: None,
+    };
+    let path = "/recado.v1.Access/Authenticate";
+    let large = with(grpc::limits::ACCESS_MESSAGE_BYTES_MAX);
+    let status = call::<_, pb::CallerIdentity>(&running, path, "wrong", large).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::OutOfRange);
+    let small = with(grpc::limits::ACCESS_MESSAGE_BYTES_MAX / 2);
+    assert_eq!(call::<_, pb::CallerIdentity>(&running, path, "wrong", small).await.unwrap().name, "ana");
+}
+
 #[tokio::test]
 async fn authenticate_passes_credentials_and_the_reported_origin() {
     let backend = Told::answering(Ok(purged()));
@@ -94,6 +137,7 @@ async fn failures_arrive_as_they_were_made() {
         Failure::Unavailable(Unavailable::DiskNearlyFull),
         Failure::Unavailable(Unavailable::Unknown),
         Failure::Fault(model::Fault { what: "log/7: checksum".to_owned() }),
+        Failure::Refused(Refusal::invalid("é".repeat(512), "漢".repeat(341))),
     ] {
         let running = start(Told::answering(Err(failure.clone()))).await;
         assert_eq!(remote(&[running.url()]).submit(&caller(), purge()).await, Err(failure));

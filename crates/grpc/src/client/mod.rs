@@ -38,7 +38,7 @@ pub use streams::PublisherSettings;
 pub struct RemoteSettings {
     /// `http://host:port`, `https://host:port` or `unix:///path`; one is used until it fails.
     pub endpoints: Vec<String>,
-    /// The authority that signed the certificates of `https` endpoints, as PEM.
+    /// The authority that signed the certificates of `https` endpoints, as PEM; without it none of them is trusted.
     pub authority_pem: Option<Vec<u8>>,
     /// The name that the certificates are for, where it is not the host of the endpoint.
     pub server_name: Option<String>,

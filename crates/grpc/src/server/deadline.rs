@@ -53,6 +53,14 @@ pub(crate) async fn within<T>(
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn past_the_deadline_the_outcome_is_unknown() {
+        let status = within(Some(Duration::ZERO), std::future::pending::<Result<(), Failure>>()).await.err();
+        let status = status.map(|status| (status.code(), crate::status::problem_of(&status).map(|it| it.code)));
+        assert_eq!(status, Some((Code::DeadlineExceeded, Some("outcome_unknown".to_owned()))));
+        assert_eq!(within(None, std::future::ready(Ok(7))).await.ok(), Some(7));
+    }
+
     #[test]
     fn deadlines_are_read_as_the_protocol_writes_them() {
         for (text, deadline) in [

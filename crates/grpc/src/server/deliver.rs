@@ -18,7 +18,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::lifecycle::Draining;
-use super::{Door, never_opened};
+use super::{Door, admitted, never_opened};
 use crate::limits::{DELIVER_BYTES, SETTLE_SUBMITS_MAX, SETTLES_WAITING_MAX};
 use crate::proto as pb;
 use crate::status::status;
@@ -67,8 +67,8 @@ impl Door {
         &self,
         request: Request<Streaming<pb::DeliverRequest>>,
     ) -> Result<Response<Deliver>, Status> {
-        let (metadata, extensions, mut requests) = request.into_parts();
-        let caller = self.caller(&metadata, &extensions).await.map_err(|failure| status(&failure))?;
+        let (_, mut extensions, mut requests) = request.into_parts();
+        let caller = admitted(&mut extensions).map_err(|refusal| status(&refusal.into()))?;
         let first = requests.message().await?.ok_or_else(never_opened)?;
         let consume = opening(first).map_err(|refusal| status(&refusal.into()))?;
         let source = consume.source.clone();

@@ -6,6 +6,7 @@
 mod access;
 mod deadline;
 mod deliver;
+mod gate;
 mod identity;
 mod lifecycle;
 mod node;
@@ -18,7 +19,7 @@ mod topics;
 use std::sync::Arc;
 
 use model::failure::{Failure, Fault};
-use model::{Backend, Call, Caller};
+use model::{Backend, Call, Caller, Refusal};
 use tonic::{Extensions, Request, Response, Status};
 
 use crate::status::status;
@@ -47,17 +48,7 @@ pub(crate) struct Door {
 pub(crate) type Answer<C> = Result<Response<<<C as Call>::Reply as Wire>::Form>, Status>;
 
 impl Door {
-    /// The caller that the metadata of a call proves.
-    async fn caller(
-        &self,
-        metadata: &tonic::metadata::MetadataMap,
-        extensions: &Extensions,
-    ) -> Result<Caller, Failure> {
-        let credentials = identity::credentials(metadata)?;
-        self.backend.authenticate(credentials, identity::peer(extensions)).await
-    }
-
-    /// One operation: authenticate, translate, submit, translate back. Ends early when the caller's deadline passes.
+    /// One operation: translate, submit, translate back. Ends early when the caller's deadline passes.
     async fn unary<C>(&self, request: Request<C::Form>) -> Answer<C>
     where
         C: Call + Wire,
@@ -72,13 +63,18 @@ impl Door {
         C: Call + Wire,
         C::Reply: Wire,
     {
-        let (metadata, extensions, form) = request.into_parts();
-        let caller = self.caller(&metadata, &extensions).await?;
+        let (_, mut extensions, form) = request.into_parts();
+        let caller = admitted(&mut extensions)?;
         let operation = C::from_wire(form)?;
         let response = self.backend.submit(&caller, operation.into()).await?;
         let reply = C::reply(response).ok_or_else(wrong_response)?;
         Ok(reply.to_wire())
     }
+}
+
+/// The caller whom the gate let in.
+fn admitted(extensions: &mut Extensions) -> Result<Caller, Refusal> {
+    extensions.remove::<Caller>().ok_or(Refusal::Unauthenticated)
 }
 
 /// A backend answered with the response of another request.

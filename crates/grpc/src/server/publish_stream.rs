@@ -18,7 +18,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming};
 
 use super::lifecycle::Draining;
-use super::{Door, never_opened};
+use super::{Door, admitted, never_opened};
 use crate::limits::{PUBLISH_SUBMITS_MAX, PUBLISH_WINDOW_BYTES, PUBLISH_WINDOW_MESSAGES};
 use crate::proto as pb;
 use crate::status::status;
@@ -70,8 +70,8 @@ impl Door {
         &self,
         request: Request<Streaming<T::Request>>,
     ) -> Result<tonic::Response<Confirms<T>>, Status> {
-        let (metadata, extensions, mut requests) = request.into_parts();
-        let caller = self.caller(&metadata, &extensions).await.map_err(|failure| status(&failure))?;
+        let (_, mut extensions, mut requests) = request.into_parts();
+        let caller = admitted(&mut extensions).map_err(|refusal| status(&refusal.into()))?;
         let first = requests.message().await?.ok_or_else(never_opened)?;
         let (target, detail) = T::open(first).map_err(|refusal| status(&refusal.into()))?;
         Ok(tonic::Response::new(Confirms {

@@ -14,11 +14,12 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 
+use super::gate::Gated;
 use super::lifecycle::Lifecycle;
 use super::{Door, Settings};
 use crate::limits::{
-    CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DRAIN_GRACE, GRPC_MESSAGE_BYTES_MAX, KEEPALIVE_INTERVAL,
-    KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
+    ACCESS_MESSAGE_BYTES_MAX, CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DRAIN_GRACE, GRPC_MESSAGE_BYTES_MAX,
+    KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
 };
 use crate::proto::{
     DESCRIPTORS, access_server::AccessServer, node_server::NodeServer, queues_server::QueuesServer,
@@ -77,21 +78,24 @@ pub fn routes(backend: Arc<dyn Backend>, settings: Settings, lifecycle: Lifecycl
         .build_v1()
         .map_err(ServeError::Reflection)?;
     let health = health(&lifecycle);
-    let door = Door { backend, settings, lifecycle };
-    macro_rules! bounded {
-        ($server:ident) => {
-            $server::new(door.clone())
-                .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(GRPC_MESSAGE_BYTES_MAX)
+    let door = Door { backend: Arc::clone(&backend), settings, lifecycle };
+    macro_rules! gated {
+        ($server:ident, $bytes_max:expr) => {
+            Gated::new(
+                $server::new(door.clone())
+                    .max_decoding_message_size($bytes_max)
+                    .max_encoding_message_size(GRPC_MESSAGE_BYTES_MAX),
+                Arc::clone(&backend),
+            )
         };
     }
     Ok(Routes::new(health)
         .add_service(reflection)
-        .add_service(bounded!(QueuesServer))
-        .add_service(bounded!(TopicsServer))
-        .add_service(bounded!(SubscriptionsServer))
-        .add_service(bounded!(AccessServer))
-        .add_service(bounded!(NodeServer)))
+        .add_service(gated!(QueuesServer, GRPC_MESSAGE_BYTES_MAX))
+        .add_service(gated!(TopicsServer, GRPC_MESSAGE_BYTES_MAX))
+        .add_service(gated!(SubscriptionsServer, GRPC_MESSAGE_BYTES_MAX))
+        .add_service(gated!(AccessServer, ACCESS_MESSAGE_BYTES_MAX))
+        .add_service(gated!(NodeServer, GRPC_MESSAGE_BYTES_MAX)))
 }
 
 /// The health service, following the readiness of the node.

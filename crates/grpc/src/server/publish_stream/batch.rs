@@ -106,9 +106,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn batch(first: u64, count: usize, bytes: u64) -> Batch<u8> {
+    fn batch(first: u64, count: usize, bytes: u64) -> Batch<u64> {
         let span = Span { bytes, ..Span::of(first, count, None).unwrap() };
-        Batch::Messages { span, messages: vec![0; count] }
+        Batch::Messages { span, messages: (first..=span.last).collect() }
     }
 
     #[test]
@@ -121,11 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn batches_join_up_to_one_submit() {
+    fn batches_join_in_order_up_to_one_submit() {
         let mut first = batch(0, 4000, 10);
         assert!(first.join(batch(4000, 96, 10)).is_none());
         assert_eq!(first.span(), Span { first: 0, last: 4095, bytes: 20 });
         assert!(first.join(batch(4096, 1, 0)).is_some());
+        let Batch::Messages { messages, .. } = first else { panic!("joined messages stay messages") };
+        assert_eq!(messages, (0..4096).collect::<Vec<_>>());
         let mut large = batch(0, 1, PUBLISH_SUBMIT_BYTES);
         assert!(large.join(batch(1, 1, 1)).is_some());
     }
