@@ -1,1 +1,30 @@
-//! shard
+//! One replicated ordered log and the state machine over it.
+//!
+//! Reading order: `machine` (what is replicated), `shard` (the handle), `inbox` and `sequencer` (commands
+//! become batches), `raft` (the adapter to the consensus library: log, state machine), `fetch` (messages for
+//! consumers), `timer` and `housekeeping` (what happens by itself).
+//! **Boundary**: nothing of the consensus library or of the files is visible above this crate, but for the
+//! disk and the settings of the files that `Shard::open` is given.
+
+pub mod limits;
+
+pub mod clock;
+pub mod machine;
+
+mod fetch;
+mod flush;
+mod handle;
+mod health;
+mod housekeeping;
+mod inbox;
+mod raft;
+mod room;
+mod sequencer;
+mod shard;
+mod tail;
+mod timer;
+
+pub use clock::{Clock, SystemClock};
+pub use machine::{Section, SegmentUse, StateMachine, Survivor};
+pub use raft::state::EffectSink;
+pub use shard::{Settings, Shard, Status};

@@ -1,0 +1,172 @@
+//! Reads the messages that a consumer gets: from the tail in memory, else from a segment.
+//! Invariant: decoded batches in memory are bounded in bytes; a message whose segment is gone is `None`, damage
+//! is a fault. Reads of the disk never block a task.
+//! Called by `Shard::fetch`. Tests: below, `tests/fetch.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use broker::place::MessageRef;
+use bytes::Bytes;
+use model::failure::Fault;
+
+use crate::machine::StateMachine;
+use crate::raft::log::Log;
+
+/// The messages of one batch.
+type Messages = Arc<[Bytes]>;
+
+#[derive(Debug)]
+struct Kept {
+    messages: Messages,
+    bytes: usize,
+    used: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    kept: BTreeMap<u64, Kept>,
+    /// When each was used last, oldest first.
+    uses: BTreeMap<u64, u64>,
+    bytes: usize,
+    clock: u64,
+}
+
+/// Batches that were decoded for a consumer, the least recently used go first.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    state: Mutex<State>,
+    bytes_max: usize,
+}
+
+impl Decoded {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { state: Mutex::new(State::default()), bytes_max }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    fn get(&self, index: u64) -> Option<Messages> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let kept = state.kept.get_mut(&index)?;
+        state.clock += 1;
+        state.uses.remove(&kept.used);
+        state.uses.insert(state.clock, index);
+        kept.used = state.clock;
+        Some(Arc::clone(&kept.messages))
+    }
+
+    fn put(&self, index: u64, messages: &Messages, bytes: usize) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.clock += 1;
+        let fresh = Kept { messages: Arc::clone(messages), bytes, used: state.clock };
+        state.uses.insert(state.clock, index);
+        state.bytes += bytes;
+        if let Some(old) = state.kept.insert(index, fresh) {
+            state.uses.remove(&old.used);
+            state.bytes -= old.bytes;
+        }
+        while self.bytes_max < state.bytes {
+            let Some((_, oldest)) = state.uses.pop_first() else { break };
+            if let Some(gone) = state.kept.remove(&oldest) {
+                state.bytes -= gone.bytes;
+            }
+        }
+    }
+}
+
+/// The messages at these places, in their order.
+pub(crate) async fn fetch_many<M: StateMachine>(
+    log: &Log,
+    decoded: &Arc<Decoded>,
+    wanted: &[MessageRef],
+) -> Result<Vec<Option<Bytes>>, Fault> {
+    let mut batches: BTreeMap<u64, Option<Messages>> = BTreeMap::new();
+    let mut missing = Vec::new();
+    for at in wanted {
+        let index = at.index.get();
+        if batches.contains_key(&index) {
+            continue;
+        }
+        let found = match decoded.get(index) {
+            Some(messages) => Some(messages),
+            None => match log.tail_batch(index) {
+                Some(bytes) => Some(decode::<M>(log, decoded, index, bytes)?),
+                None => None,
+            },
+        };
+        if found.is_none() {
+            missing.push(index);
+        }
+        batches.insert(index, found);
+    }
+    if !missing.is_empty() {
+        batches.extend(read_missing::<M>(log, decoded, missing).await?);
+    }
+    let message = |at: &MessageRef| {
+        let position = usize::try_from(at.position).ok()?;
+        batches.get(&at.index.get())?.as_ref()?.get(position).cloned()
+    };
+    Ok(wanted.iter().map(message).collect())
+}
+
+async fn read_missing<M: StateMachine>(
+    log: &Log,
+    decoded: &Arc<Decoded>,
+    missing: Vec<u64>,
+) -> Result<BTreeMap<u64, Option<Messages>>, Fault> {
+    let (log, decoded) = (log.clone(), Arc::clone(decoded));
+    let health = log.health.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut found = BTreeMap::new();
+        for index in missing {
+            let bytes = log.read_batch(index).map_err(|fault| log.health.fail(fault))?;
+            let messages = bytes.map(|bytes| decode::<M>(&log, &decoded, index, bytes)).transpose()?;
+            found.insert(index, messages);
+        }
+        Ok(found)
+    });
+    reading.await.unwrap_or_else(|error| Err(health.fail(error)))
+}
+
+fn decode<M: StateMachine>(log: &Log, decoded: &Decoded, index: u64, bytes: Bytes) -> Result<Messages, Fault> {
+    let size = bytes.len();
+    let batch = M::decode(bytes).map_err(|error| log.health.fail(format!("batch {index} cannot be read: {error}")))?;
+    let messages: Messages = M::messages(&batch).into();
+    decoded.put(index, &messages, size);
+    Ok(messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(text: &'static str) -> Messages {
+        Arc::from([Bytes::from_static(text.as_bytes())])
+    }
+
+    #[test]
+    fn the_batch_that_was_used_longest_ago_goes_first() {
+        let decoded = Decoded::new(10);
+        decoded.put(1, &messages("one"), 4);
+        decoded.put(2, &messages("two"), 4);
+        assert!(decoded.get(1).is_some());
+        decoded.put(3, &messages("three"), 4);
+        assert!(decoded.get(2).is_none());
+        assert!(decoded.get(1).is_some() && decoded.get(3).is_some());
+        decoded.put(3, &messages("three"), 2);
+        assert_eq!(decoded.state().bytes, 6);
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_bound_is_not_kept() {
+        let decoded = Decoded::new(10);
+        decoded.put(1, &messages("one"), 11);
+        assert!(decoded.get(1).is_none());
+        assert_eq!(decoded.state().bytes, 0);
+    }
+}

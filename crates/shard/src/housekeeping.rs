@@ -1,0 +1,175 @@
+//! Keeps the log short: checkpoint, purge, then delete segments in which nothing is live, and write the live
+//! messages of sparse segments again.
+//! Invariants: a segment is deleted only if it is sealed, the machine does not know it any more, and both the
+//! purge mark and the checkpoint before the newest are past it. So a damaged checkpoint costs no data.
+//! Started by `Shard::open`. Tests: `tests/housekeeping.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::number::LogIndex;
+use tokio::sync::Mutex;
+
+use crate::fetch::{Decoded, fetch_many};
+use crate::handle::Submitter;
+use crate::limits::{
+    DROPPED_SEGMENTS_MAX, GROUP_BYTES_MAX, HOUSEKEEPING_PERIOD, PATIENCE, RELOCATED_MESSAGES_MAX, SPARSE_PERCENT,
+};
+use crate::machine::{SegmentUse, StateMachine, Survivor};
+use crate::raft::member::Member;
+use crate::raft::state::State;
+
+/// The housekeeper of one shard.
+pub(crate) struct Housekeeping<M: StateMachine> {
+    pub(crate) member: Member<M>,
+    pub(crate) state: State<M>,
+    pub(crate) submitter: Submitter<M>,
+    pub(crate) decoded: Arc<Decoded>,
+    /// One round at a time.
+    pub(crate) round: Mutex<()>,
+}
+
+impl<M: StateMachine> Housekeeping<M> {
+    /// Works until the shard stops.
+    pub(crate) async fn run(self: Arc<Self>) {
+        loop {
+            let mut was_quiet = false;
+            tokio::select! {
+                () = self.state.rolled.notified() => {}
+                () = tokio::time::sleep(HOUSEKEEPING_PERIOD) => was_quiet = true,
+                () = self.submitter.stopped() => return,
+            }
+            if was_quiet && !self.is_worthwhile() {
+                continue;
+            }
+            self.round().await;
+        }
+    }
+
+    /// Whether a round without a new segment would free anything.
+    fn is_worthwhile(&self) -> bool {
+        let segments = self.state.applied().machine.segments();
+        let (_, older) = segments.split_last().unzip();
+        older.is_some_and(|older: &[SegmentUse]| older.iter().any(|segment| segment.references == 0))
+    }
+
+    /// Does everything that can be done now.
+    pub(crate) async fn round(&self) {
+        let _one = self.round.lock().await;
+        self.checkpoint().await;
+        if self.submitter.is_leader() {
+            self.relocate_sparse().await;
+            self.drop_dead().await;
+        }
+        self.delete_forgotten().await;
+    }
+
+    /// Saves what is applied, and gives the log up that no checkpoint needs.
+    pub(crate) async fn checkpoint(&self) {
+        let applied = self.state.applied().last.map(|id| id.index);
+        if applied <= self.state.checkpoints().newest {
+            return;
+        }
+        let mut attempts = self.state.attempts.subscribe();
+        attempts.mark_unchanged();
+        self.member.checkpoint().await;
+        tokio::select! {
+            _ = attempts.changed() => {}
+            () = tokio::time::sleep(PATIENCE) => tracing::warn!("a checkpoint takes long"),
+            () = self.submitter.stopped() => return,
+        }
+        if let Some(before) = self.state.checkpoints().before
+            && self.state.log.purged() < Some(before)
+        {
+            self.member.purge(before).await;
+        }
+    }
+
+    /// Sealed segments that neither a restart nor the consensus needs, with their length.
+    fn released(&self) -> Vec<(LogIndex, Option<LogIndex>, u64)> {
+        let limit = self.state.checkpoints().before.min(self.state.log.purged());
+        let Some(limit) = limit else { return Vec::new() };
+        let segments = self.state.log.store.segments();
+        let sealed = segments.iter().filter(|segment| segment.sealed);
+        let past = sealed.filter(|segment| segment.last.is_some_and(|last| last.0 <= limit));
+        past.map(|segment| {
+            (LogIndex::new(segment.first.0), segment.last.map(|last| LogIndex::new(last.0)), segment.bytes.0)
+        })
+        .collect()
+    }
+
+    /// Lets the machine forget segments without live messages.
+    async fn drop_dead(&self) {
+        let released = self.released();
+        let known = self.state.applied().machine.segments();
+        let dead = known.iter().filter(|known| known.references == 0);
+        let dead = dead.filter(|known| released.iter().any(|(first, ..)| *first == known.first));
+        let dead: Vec<_> = dead.map(|known| known.first).take(DROPPED_SEGMENTS_MAX).collect();
+        if !dead.is_empty() {
+            // A failure means that the shard stops or is not the leader: the next round or leader does it.
+            let _ = self.submitter.submit_own(M::drop_segments(dead)).await;
+        }
+    }
+
+    /// Deletes the files of segments that the machine does not know.
+    async fn delete_forgotten(&self) {
+        let known = self.state.applied().machine.segments();
+        let mut gone = self.released();
+        gone.retain(|(first, ..)| !known.iter().any(|known| known.first == *first));
+        let state = self.state.clone();
+        let deleting = tokio::task::spawn_blocking(move || {
+            for (first, ..) in gone {
+                if let Err(fault) = state.log.store.delete_segment(storage::LogIndex(first.get())) {
+                    state.log.health.fail(fault);
+                    return;
+                }
+            }
+        });
+        if let Err(error) = deleting.await {
+            self.state.log.health.fail(error);
+        }
+    }
+
+    /// Writes the live messages of the oldest sparse segment again.
+    async fn relocate_sparse(&self) {
+        let released = self.released();
+        let known = self.state.applied().machine.segments();
+        let sparse = released.iter().find_map(|(first, last, length)| {
+            let live = known.iter().find(|known| known.first == *first)?;
+            let is_sparse = live.references > 0 && live.bytes.get() * 100 < length * SPARSE_PERCENT;
+            is_sparse.then_some((*first, last.map_or(*first, LogIndex::next)))
+        });
+        let Some((from, until)) = sparse else { return };
+        loop {
+            let survivors = self.state.applied().machine.survivors(from, until, RELOCATED_MESSAGES_MAX);
+            if survivors.is_empty() || !self.relocate(survivors).await {
+                return;
+            }
+        }
+    }
+
+    /// False when nothing was moved.
+    async fn relocate(&self, survivors: Vec<Survivor<M::Token>>) -> bool {
+        let places: Vec<_> = survivors.iter().map(|survivor| survivor.at).collect();
+        let Ok(messages) = fetch_many::<M>(&self.state.log, &self.decoded, &places).await else { return false };
+        let mut bytes = 0;
+        let mut moved = Vec::new();
+        for (survivor, message) in survivors.into_iter().zip(messages) {
+            let Some(message) = message else { continue };
+            bytes += message.len();
+            if GROUP_BYTES_MAX / 2 < bytes && !moved.is_empty() {
+                break;
+            }
+            moved.push((survivor, message));
+        }
+        !moved.is_empty() && self.submitter.submit_own(M::relocate(moved)).await.is_ok()
+    }
+
+    /// Gives the spare space back and leaves a checkpoint, so that the next start is quick.
+    pub(crate) async fn finish(&self) {
+        let waited = tokio::time::timeout(PATIENCE + Duration::from_secs(1), self.round()).await;
+        if waited.is_err() {
+            tracing::warn!("housekeeping did not end in time");
+        }
+    }
+}

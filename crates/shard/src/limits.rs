@@ -1,0 +1,46 @@
+//! Every bound of a shard, by name.
+//! Invariant: no queue, cache or loop of the shard grows past a figure on this page.
+//! Used by all rooms of the crate; reached by the tests beside each room.
+
+use std::time::Duration;
+
+use model::number::Span;
+
+pub use broker::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX};
+
+/// Most commands that wait to be put into a batch.
+pub const INBOX_COMMANDS_MAX: usize = 65_536;
+/// Most bytes of commands that wait to be put into a batch. One command is at most half of it.
+pub const INBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of commands submitted together, so that their batch fits one frame of the log.
+pub const GROUP_BYTES_MAX: usize = 48 * 1024 * 1024;
+/// Batches that are proposed and not yet answered. One is being flushed while the next is filled.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
+/// Bytes of recent batches kept in memory, for apply, followers and consumers at the head of the log.
+pub const TAIL_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+/// Bytes of older batches kept in memory after a consumer asked for one message of them.
+pub const DECODED_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
+/// Bytes of log that are read at once for apply and for a follower. At least one entry is always read.
+pub const READ_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Entries of one message to a follower; their bytes are bounded by `READ_BYTES_MAX` as well.
+pub const REPLICATION_ENTRIES_MAX: u64 = 64;
+/// Flush times remembered for the percentiles.
+pub const FLUSH_TIMES_KEPT: usize = 1024;
+/// Shortest time between two batches that are proposed only because time passes.
+pub const TICK_PAUSE: Duration = Duration::from_millis(2);
+/// How far ahead the timer looks; a later deadline is looked at again then.
+pub const TIMER_HORIZON: Span = Span::new(60_000);
+/// Pause before something that was refused for lack of room or leadership is tried again.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// A checkpoint, a purge or a leader that has not come by then is given up until the next round.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Quiet time after which housekeeping runs although no segment was sealed.
+pub const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(30);
+/// Room that must be free before a batch is proposed, in segments: the next one, and one for a checkpoint.
+pub const RESERVED_SEGMENTS: u64 = 2;
+/// Share of a segment, in percent, below which its live messages are written again so that it can go.
+pub const SPARSE_PERCENT: u64 = 25;
+/// Most messages that are written again by one command.
+pub const RELOCATED_MESSAGES_MAX: usize = 512;
+/// Segments that are dropped by one command.
+pub const DROPPED_SEGMENTS_MAX: usize = 1024;

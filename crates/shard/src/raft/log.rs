@@ -1,0 +1,306 @@
+//! The log of a shard: the consensus library's view of the segment store.
+//! Invariants: an entry is readable as soon as `append` returns; it is reported flushed only after its sync;
+//! votes and entries go through the one writer of the store in the order in which they came; after the
+//! first failure every write fails.
+//! Called by the consensus library, by `fetch` and by housekeeping. Tests: `tests/conformance.rs`.
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
+use openraft::{EntryPayload, OptionalSend, RaftLogReader};
+use storage::{ByteCount, Fault, Recovered, SegmentStore};
+use tokio::sync::oneshot;
+
+use super::types::{Entry, LogId, Types, Vote, log_id, term_of};
+use super::written;
+use crate::flush::FlushTimes;
+use crate::health::Health;
+use crate::limits::READ_BYTES_MAX;
+use crate::tail::Tail;
+
+/// What the library asks for between writes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    vote: Option<Vote>,
+    committed: Option<LogId>,
+    purged: Option<LogId>,
+    last: Option<LogId>,
+}
+
+/// The shared half of the log.
+pub(crate) struct Core {
+    pub(crate) store: SegmentStore,
+    pub(crate) tail: Tail<Entry>,
+    pub(crate) flushes: Arc<FlushTimes>,
+    pub(crate) health: Health,
+    marks: Mutex<Marks>,
+    /// One more than the newest index that is flushed here; 0 when there is none.
+    durable_until: Arc<AtomicU64>,
+}
+
+/// The log. Clones are the same log.
+#[derive(Clone)]
+pub(crate) struct Log {
+    core: Arc<Core>,
+}
+
+impl std::ops::Deref for Log {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl Log {
+    /// Takes over what recovery found.
+    ///
+    /// # Errors
+    /// When the vote or the hint is of an unknown version.
+    pub(crate) fn new(
+        store: SegmentStore,
+        recovered: Recovered,
+        tail_bytes: usize,
+        health: Health,
+    ) -> Result<Self, broker::wire::WireError> {
+        let position = |(term, index): (storage::Term, storage::LogIndex)| log_id(term.0, index.0);
+        let purged = recovered.purged.map(position);
+        let last = recovered.last.map(position).max(purged);
+        let vote = recovered.vote.map(written::read_vote).transpose()?;
+        // The hint is written without a sync and may be newer than the log that survived. A committed log has
+        // one history, so what survived of it is committed as well.
+        let committed = recovered.committed.map(written::read_committed).transpose()?.min(last);
+        let marks = Marks { vote, committed, purged, last };
+        let core = Core {
+            store,
+            tail: Tail::new(tail_bytes),
+            flushes: Arc::default(),
+            health,
+            marks: Mutex::new(marks),
+            durable_until: Arc::new(AtomicU64::new(last.map_or(0, |id| id.index + 1))),
+        };
+        Ok(Self { core: Arc::new(core) })
+    }
+
+    /// Reads on a thread that may block. The bytes are bounded, but one entry is always read if it is there.
+    async fn read(&self, from: u64, until: u64, bytes_max: u64) -> io::Result<Vec<Entry>> {
+        if let Some(entries) = self.tail.range(from, until, bytes_max) {
+            return Ok(entries);
+        }
+        let log = self.clone();
+        let outcome = tokio::task::spawn_blocking(move || log.read_stored(from, until, bytes_max)).await;
+        match outcome {
+            Ok(entries) => entries,
+            Err(error) => self.health.guard(Err(format!("a read of the log ended early: {error}"))),
+        }
+    }
+
+    fn read_stored(&self, from: u64, until: u64, bytes_max: u64) -> io::Result<Vec<Entry>> {
+        let (from, until) = (storage::LogIndex(from), storage::LogIndex(until));
+        let frames = self.health.guard(self.store.read_range(from, until, ByteCount(bytes_max)))?;
+        frames.into_iter().map(|frame| self.health.guard(written::entry_of(frame))).collect()
+    }
+
+    /// The part of a range that is neither purged nor beyond the end.
+    fn clip(&self, range: &impl RangeBounds<u64>) -> (u64, u64) {
+        let from = match range.start_bound() {
+            Bound::Included(from) => *from,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let until = match range.end_bound() {
+            Bound::Included(last) => last.saturating_add(1),
+            Bound::Excluded(until) => *until,
+            Bound::Unbounded => u64::MAX,
+        };
+        let marks = self.marks();
+        let first = marks.purged.map_or(0, |id| id.index + 1);
+        let end = marks.last.map_or(0, |id| id.index + 1);
+        (from.max(first), until.min(end))
+    }
+}
+
+impl Core {
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().expect("no holder panics")
+    }
+
+    /// The newest index that is flushed here.
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable_until.load(Ordering::Acquire).saturating_sub(1)
+    }
+
+    /// Up to where the consensus needs no entries any more.
+    pub(crate) fn purged(&self) -> Option<u64> {
+        self.marks().purged.map(|id| id.index)
+    }
+
+    /// The bytes of the batch at an index, if it is in memory.
+    pub(crate) fn tail_batch(&self, index: u64) -> Option<Bytes> {
+        match self.tail.get(index)?.payload {
+            EntryPayload::Normal(batch) => Some(batch.0),
+            EntryPayload::Blank | EntryPayload::Membership(_) => None,
+        }
+    }
+
+    /// The bytes of the batch at an index; `None` when it is gone. Blocks on the disk.
+    pub(crate) fn read_batch(&self, index: u64) -> Result<Option<Bytes>, Fault> {
+        Ok(self.store.read(storage::LogIndex(index))?.and_then(written::batch_of))
+    }
+
+    /// Waits until the writer has done what `submit` handed to it.
+    async fn written(&self, submit: impl FnOnce(storage::Completion)) -> io::Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        // A receiver that is gone is a caller that was cancelled: nobody is left to be told.
+        submit(Box::new(move |outcome| drop(sender.send(outcome))));
+        let outcome = receiver.await.unwrap_or(Err(Fault::Closed));
+        self.health.guard(outcome)
+    }
+}
+
+impl RaftLogReader<Types> for Log {
+    async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<Entry>>
+    where
+        RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
+    {
+        let (mut from, until) = self.clip(&range);
+        let mut entries = Vec::new();
+        while from < until {
+            let piece = self.read(from, until, READ_BYTES_MAX).await?;
+            let Some(last) = piece.last() else { break };
+            from = last.log_id.index + 1;
+            entries.extend(piece);
+        }
+        Ok(entries)
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+        let (from, until) = self.clip(&(start..end));
+        if from < until { self.read(from, until, READ_BYTES_MAX).await } else { Ok(Vec::new()) }
+    }
+
+    /// Reads piece by piece: after a restart the range is everything behind the checkpoint.
+    async fn entries_stream<RB>(&mut self, range: RB) -> impl Stream<Item = io::Result<Entry>> + OptionalSend
+    where
+        RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
+    {
+        let (from, until) = self.clip(&range);
+        let walk = Walk { log: self.clone(), from, until, ready: Vec::new().into_iter() };
+        Box::pin(stream::unfold(walk, Walk::next))
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        Ok(self.marks().vote)
+    }
+}
+
+/// A walk over entries, a piece in memory at a time.
+struct Walk {
+    log: Log,
+    from: u64,
+    until: u64,
+    ready: std::vec::IntoIter<Entry>,
+}
+
+impl Walk {
+    async fn next(mut self) -> Option<(io::Result<Entry>, Self)> {
+        if self.ready.len() == 0 && self.from < self.until {
+            match self.log.read(self.from, self.until, READ_BYTES_MAX).await {
+                Ok(piece) => self.ready = piece.into_iter(),
+                Err(error) => {
+                    self.until = self.from;
+                    return Some((Err(error), self));
+                }
+            }
+        }
+        let entry = self.ready.next()?;
+        self.from = entry.log_id.index + 1;
+        Some((Ok(entry), self))
+    }
+}
+
+impl RaftLogStorage<Types> for Log {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<Types>> {
+        let marks = *self.marks();
+        Ok(LogState { last_purged_log_id: marks.purged, last_log_id: marks.last })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        self.written(|done| self.store.save_vote(written::write_vote(vote), done)).await?;
+        self.marks().vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
+        if let Some(id) = &committed {
+            self.store.save_committed(written::write_committed(id));
+        }
+        self.marks().committed = committed;
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
+        Ok(self.marks().committed)
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        let Some(last) = entries.last().map(|entry| entry.log_id) else {
+            callback.io_completed(Ok(()));
+            return Ok(());
+        };
+        let frames = entries.iter().map(written::frame_of).collect();
+        // Not the store itself: its last handle must not be dropped by its own writer.
+        let (flushes, durable_until) = (Arc::clone(&self.flushes), Arc::clone(&self.durable_until));
+        let health = self.health.clone();
+        let submitted_at = Instant::now();
+        let flushed = move |outcome: Result<(), Fault>| {
+            if outcome.is_ok() {
+                flushes.note(submitted_at.elapsed());
+                durable_until.fetch_max(last.index + 1, Ordering::AcqRel);
+            }
+            callback.io_completed(health.guard(outcome));
+        };
+        self.tail.push(&entries);
+        self.marks().last = Some(last);
+        self.store.append(frames, Box::new(flushed));
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        let keep = last.map(|id| storage::LogIndex(id.index));
+        let next = last.map_or(0, |id| id.index + 1);
+        self.tail.cut(next);
+        self.written(|done| self.store.truncate_after(keep, done)).await?;
+        self.durable_until.fetch_min(next, Ordering::AcqRel);
+        let mut marks = self.marks();
+        marks.last = last.max(marks.purged);
+        Ok(())
+    }
+
+    async fn purge(&mut self, id: LogId) -> io::Result<()> {
+        let position = (storage::Term(term_of(&id)), storage::LogIndex(id.index));
+        self.written(|done| self.store.save_purged(position.0, position.1, done)).await?;
+        let mut marks = self.marks();
+        marks.purged = marks.purged.max(Some(id));
+        marks.last = marks.last.max(Some(id));
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! This replica as a member of its group: leadership, proposals, checkpoints, purges.
+//! Invariant: a proposal is tied to one leadership; it is never appended under another.
+//! Called by the sequencer, housekeeping and `Shard`.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::failure::Fault;
+use openraft::alias::{CommittedLeaderIdOf, WriteResponderOf};
+use openraft::errors::{ClientWriteError, Fatal};
+use openraft::impls::ProgressResponder;
+use openraft::raft::ClientWriteResult;
+use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
+
+use super::log::Log;
+use super::network::NoPeers;
+use super::state::State;
+use super::types::{Answers, BatchBytes, Types};
+use crate::health::Health;
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, PATIENCE, REPLICATION_ENTRIES_MAX};
+use crate::machine::StateMachine;
+
+/// A period in which this replica leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leadership(CommittedLeaderIdOf<Types>);
+
+/// A batch that was committed and applied.
+pub(crate) struct Committed {
+    pub(crate) index: u64,
+    pub(crate) answers: Answers,
+}
+
+/// Why a proposal has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It was not appended: another replica leads.
+    NotLeader,
+    /// It was appended, and another leader may have discarded or committed it.
+    Unknown,
+    /// The shard is stopped.
+    Stopped(Option<Fault>),
+}
+
+type Receiver = openraft::alias::OneshotReceiverOf<Types, ClientWriteResult<Types>>;
+
+/// A proposal on its way.
+pub(crate) struct Pending {
+    receiver: Receiver,
+    health: Health,
+}
+
+impl Future for Pending {
+    type Output = Result<Committed, Loss>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = std::task::ready!(Pin::new(&mut self.receiver).poll(context));
+        Poll::Ready(match outcome {
+            Ok(Ok(response)) => Ok(Committed { index: response.log_id.index, answers: response.data }),
+            Ok(Err(ClientWriteError::ForwardToLeader(_) | ClientWriteError::PreconditionFailed(_))) => {
+                Err(Loss::NotLeader)
+            }
+            Ok(Err(ClientWriteError::LogEntryDiscarded(_) | ClientWriteError::ChangeMembershipError(_))) => {
+                Err(Loss::Unknown)
+            }
+            Err(_) => Err(Loss::Stopped(self.health.fault())),
+        })
+    }
+}
+
+/// One replica of one shard.
+pub(crate) struct Member<M: StateMachine> {
+    raft: Raft<Types, State<M>>,
+    health: Health,
+}
+
+impl<M: StateMachine> Clone for Member<M> {
+    fn clone(&self) -> Self {
+        Self { raft: self.raft.clone(), health: self.health.clone() }
+    }
+}
+
+fn config() -> Config {
+    Config {
+        cluster_name: "recado".to_owned(),
+        // Entries are batches: count them accordingly.
+        max_payload_entries: REPLICATION_ENTRIES_MAX,
+        max_append_entries: Some(REPLICATION_ENTRIES_MAX),
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        api_batch_capacity: u64::try_from(BATCHES_IN_FLIGHT_MAX).unwrap_or(1),
+        // The only voter leads again at once. Safe because nobody else can have seen entries that the restart
+        // lost; with more voters a restarted leader must be elected anew.
+        enable_leader_restore: Some(true),
+        enable_pre_vote: Some(true),
+        ..Config::default()
+    }
+}
+
+impl<M: StateMachine> Member<M> {
+    /// Recovers, and forms a group of one at the very first start.
+    pub(crate) async fn start(node: u64, log: Log, state: State<M>) -> Result<Self, Fault> {
+        let health = log.health.clone();
+        let config = config().validate().map_err(|error| health.fail(error))?;
+        let raft = Raft::new(node, Arc::new(config), NoPeers::<M>::new(), log, state);
+        let member = Self { raft: raft.await.map_err(|error| health.fail(error))?, health };
+        let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
+        if !known {
+            let members = BTreeMap::from([(node, BasicNode::default())]);
+            let formed = member.raft.initialize(members).await;
+            formed.map_err(|error| member.health.fail(error))?;
+        }
+        Ok(member)
+    }
+
+    fn fatal(&self, error: &Fatal<Types>) -> Fault {
+        self.health.fault().unwrap_or_else(|| match error {
+            // Closing is no fault, and must not be remembered as one.
+            Fatal::Stopped => Fault { what: "the shard is closed".to_owned() },
+            Fatal::StorageError(_) | Fatal::Panicked => self.health.fail(error),
+        })
+    }
+
+    /// Waits until this replica leads. `None` when the shard is stopped.
+    pub(crate) async fn lead(&self) -> Option<Leadership> {
+        loop {
+            let wait = self.raft.wait(None);
+            let seen = wait.metrics(
+                |metrics| metrics.running_state.is_err() || (metrics.state.is_leader() && metrics.vote.committed),
+                "this replica leads",
+            );
+            let metrics = seen.await.ok()?;
+            if let Err(error) = &metrics.running_state {
+                self.fatal(error);
+                return None;
+            }
+            if let Ok(leader) = self.raft.as_leader() {
+                return Some(Leadership(leader.to_committed_leader_id()));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until this replica does not lead any more, or the shard is stopped.
+    pub(crate) async fn depose(&self, leadership: Leadership) {
+        let wait = self.raft.wait(None);
+        let seen = wait.metrics(
+            |metrics| {
+                metrics.running_state.is_err() || !metrics.state.is_leader() || metrics.current_term != *leadership.0
+            },
+            "this replica does not lead any more",
+        );
+        if let Ok(metrics) = seen.await
+            && let Err(error) = &metrics.running_state
+        {
+            self.fatal(error);
+        }
+    }
+
+    /// Hands a batch to the log, behind those handed over before.
+    pub(crate) async fn propose(&self, leadership: Leadership, batch: Bytes) -> Result<Pending, Loss> {
+        let (responder, receiver): (WriteResponderOf<Types>, _) = ProgressResponder::complete_only();
+        let request = self.raft.write(BatchBytes(batch)).with_leader(leadership.0).responder(responder);
+        match request.await {
+            Ok(()) => Ok(Pending { receiver, health: self.health.clone() }),
+            Err(error) => {
+                self.fatal(&error);
+                Err(Loss::Stopped(self.health.fault()))
+            }
+        }
+    }
+
+    /// Asks for a checkpoint of what is applied.
+    pub(crate) async fn checkpoint(&self) {
+        if let Err(error) = self.raft.trigger().snapshot().await {
+            self.fatal(&error);
+        }
+    }
+
+    /// Gives the entries up to `index` up, and waits for it.
+    pub(crate) async fn purge(&self, index: u64) {
+        if let Err(error) = self.raft.trigger().purge_log(index).await {
+            self.fatal(&error);
+            return;
+        }
+        let wait = self.raft.wait(Some(PATIENCE));
+        let reached = wait.metrics(
+            |metrics| metrics.running_state.is_err() || metrics.purged.is_some_and(|id| index <= id.index),
+            "the log is purged",
+        );
+        if let Err(error) = reached.await {
+            tracing::warn!(%error, index, "the log was not purged in time, the next round tries again");
+        }
+    }
+
+    /// Stops the replica.
+    pub(crate) async fn stop(&self) {
+        let stopped = tokio::time::timeout(Duration::from_secs(30), self.raft.shutdown()).await;
+        if stopped.is_err() {
+            tracing::warn!("the replica did not stop in time");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The one task that puts commands into batches, in the order in which they came.
+//! Invariants: at most `BATCHES_IN_FLIGHT_MAX` batches are proposed and not answered; the time of batches
+//! never goes back; the first batch of a leadership opens its epoch, and nobody is let in before.
+//! Started by `Shard::open`. Tests: `tests/sequencer.rs`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use model::failure::{Failure, Unavailable};
+use model::number::{Epoch, Timestamp};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::inbox::{Group, Inbox, Urgency};
+use crate::limits::BATCHES_IN_FLIGHT_MAX;
+use crate::machine::StateMachine;
+use crate::raft::member::{Committed, Leadership, Loss, Member, Pending};
+use crate::raft::state::State;
+use crate::room::Room;
+
+/// Commands of a machine with the way back to who submitted them.
+pub(crate) type GroupOf<M> = Group<<M as StateMachine>::Command, <M as StateMachine>::Answer>;
+/// The queue of a machine's commands.
+pub(crate) type InboxOf<M> = Inbox<<M as StateMachine>::Command, <M as StateMachine>::Answer>;
+
+/// A batch that is proposed, and who waits for it.
+struct Flight<M: StateMachine> {
+    pending: Pending,
+    groups: Vec<GroupOf<M>>,
+}
+
+/// Why a leadership ended.
+enum Ending {
+    Deposed,
+    Stopped,
+}
+
+/// The sequencer of one shard.
+pub(crate) struct Sequencer<M: StateMachine> {
+    pub(crate) member: Member<M>,
+    pub(crate) state: State<M>,
+    pub(crate) inbox: Arc<InboxOf<M>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) room: Arc<Room>,
+    /// The leadership that is open; `None` while there is none.
+    pub(crate) epoch: watch::Sender<Option<Epoch>>,
+    /// The time of the newest batch.
+    pub(crate) last: Timestamp,
+}
+
+impl<M: StateMachine> Sequencer<M> {
+    /// Works until the shard stops.
+    pub(crate) async fn run(mut self) {
+        while let Some(leadership) = self.member.lead().await {
+            let ending = self.reign(leadership).await;
+            self.epoch.send_replace(None);
+            match ending {
+                Ending::Deposed => self.inbox.depose(),
+                Ending::Stopped => break,
+            }
+        }
+        self.inbox.shut(self.why_stopped());
+    }
+
+    fn why_stopped(&self) -> Failure {
+        self.state.log.health.fault().map_or_else(|| Unavailable::Draining.into(), Failure::Fault)
+    }
+
+    async fn reign(&mut self, leadership: Leadership) -> Ending {
+        let member = self.member.clone();
+        let deposed = member.depose(leadership);
+        tokio::pin!(deposed);
+        let mut flights = VecDeque::new();
+        if let Err(ending) = self.open_epoch(leadership).await {
+            return ending;
+        }
+        loop {
+            while flights.len() < BATCHES_IN_FLIGHT_MAX && !self.inbox.is_empty() {
+                match self.launch(leadership).await {
+                    Ok(flight) => flights.extend(flight),
+                    Err(ending) => return self.land(flights, ending).await,
+                }
+            }
+            if self.inbox.is_shut() && flights.is_empty() {
+                return Ending::Stopped;
+            }
+            tokio::select! {
+                biased;
+                outcome = front(&mut flights), if !flights.is_empty() => {
+                    let flight = flights.pop_front().expect("a flight was awaited");
+                    if let Err(ending) = settle::<M>(flight.groups, outcome) {
+                        return self.land(flights, ending).await;
+                    }
+                }
+                () = &mut deposed => return self.land(flights, Ending::Deposed).await,
+                () = self.inbox.arrived(), if flights.len() < BATCHES_IN_FLIGHT_MAX => {}
+            }
+        }
+    }
+
+    /// Waits for what is under way when a leadership ends: each was committed or not.
+    async fn land(&self, mut flights: VecDeque<Flight<M>>, mut ending: Ending) -> Ending {
+        while let Some(flight) = flights.pop_front() {
+            let outcome = flight.pending.await;
+            if let Err(Ending::Stopped) = settle::<M>(flight.groups, outcome) {
+                ending = Ending::Stopped;
+            }
+        }
+        ending
+    }
+
+    async fn open_epoch(&mut self, leadership: Leadership) -> Result<(), Ending> {
+        let batch = M::encode(self.stamp(), &[M::open_epoch()]);
+        let outcome = match self.member.propose(leadership, batch).await {
+            Ok(pending) => pending.await,
+            Err(loss) => Err(loss),
+        };
+        match outcome {
+            Ok(committed) => {
+                self.epoch.send_replace(Some(Epoch::new(committed.index)));
+                self.inbox.open();
+                Ok(())
+            }
+            Err(Loss::NotLeader | Loss::Unknown) => Err(Ending::Deposed),
+            Err(Loss::Stopped(_)) => Err(Ending::Stopped),
+        }
+    }
+
+    /// Proposes what waits. `None` when the disk has no room for any of it.
+    async fn launch(&mut self, leadership: Leadership) -> Result<Option<Flight<M>>, Ending> {
+        let mut groups = self.inbox.take();
+        for urgency in [Urgency::Ordinary, Urgency::Freeing] {
+            if groups.iter().any(|group| group.urgency == urgency) && !self.room.allows(urgency) {
+                let (refused, kept) = groups.into_iter().partition(|group: &GroupOf<M>| group.urgency == urgency);
+                groups = kept;
+                answer_all::<M>(refused, &Unavailable::DiskNearlyFull.into());
+            }
+        }
+        if groups.is_empty() {
+            return Ok(None);
+        }
+        let commands: Vec<M::Command> = groups.iter_mut().flat_map(Group::take_commands).collect();
+        let batch = M::encode(self.stamp(), &commands);
+        match self.member.propose(leadership, batch).await {
+            Ok(pending) => Ok(Some(Flight { pending, groups })),
+            Err(loss) => Err(refuse::<M>(groups, loss)),
+        }
+    }
+
+    /// The time of the next batch.
+    fn stamp(&mut self) -> Timestamp {
+        self.last = self.last.max(self.clock.now());
+        self.last
+    }
+}
+
+async fn front<M: StateMachine>(flights: &mut VecDeque<Flight<M>>) -> Result<Committed, Loss> {
+    match flights.front_mut() {
+        Some(flight) => (&mut flight.pending).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn settle<M: StateMachine>(groups: Vec<GroupOf<M>>, outcome: Result<Committed, Loss>) -> Result<(), Ending> {
+    match outcome {
+        Ok(committed) => {
+            let answers: Vec<M::Answer> = committed.answers.take().unwrap_or_default();
+            let mut answers = answers.into_iter();
+            for group in groups {
+                let own = answers.by_ref().take(group.size).collect();
+                group.answer(Ok(own));
+            }
+            Ok(())
+        }
+        Err(loss) => Err(refuse::<M>(groups, loss)),
+    }
+}
+
+fn refuse<M: StateMachine>(groups: Vec<GroupOf<M>>, loss: Loss) -> Ending {
+    let (failure, ending) = match loss {
+        Loss::NotLeader => (Unavailable::NoLeader.into(), Ending::Deposed),
+        Loss::Unknown => (Unavailable::Unknown.into(), Ending::Deposed),
+        Loss::Stopped(Some(fault)) => (Failure::Fault(fault), Ending::Stopped),
+        Loss::Stopped(None) => (Unavailable::Unknown.into(), Ending::Stopped),
+    };
+    answer_all::<M>(groups, &failure);
+    ending
+}
+
+fn answer_all<M: StateMachine>(groups: Vec<GroupOf<M>>, failure: &Failure) {
+    for group in groups {
+        group.answer(Err(failure.clone()));
+    }
+}
