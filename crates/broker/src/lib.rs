@@ -19,4 +19,12 @@ pub mod liveness;
 
 pub mod access;
 pub mod queue;
+
+pub mod group;
+pub mod subscription;
+pub mod topic;
+
+pub mod machine;
 mod page;
+
+pub use machine::Machine;

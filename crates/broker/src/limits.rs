@@ -7,6 +7,11 @@ pub const DUE_MESSAGES_PER_BATCH_MAX: usize = 4096;
 pub const SHARED_WINDOW_MESSAGES: usize = 1024;
 /// Most message ids that one queue or topic remembers for deduplication; the oldest is forgotten first.
 pub const DEDUPLICATION_IDS_MAX: usize = 1_000_000;
+/// How long a compacted topic keeps a record that deletes its key, in milliseconds: a day, so that a reader
+/// who was away for a while still learns of the deletion.
+pub const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
+/// How much later than its time a record may go, in milliseconds, so that one wake-up takes many.
+pub const RETENTION_SLACK_MS: u64 = 1000;
 /// Most commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 4096;
 /// Most bytes of one batch, unless a single command is larger.

@@ -14,6 +14,7 @@ mod peek;
 mod publish;
 mod ready;
 mod snapshot;
+mod window;
 
 use std::collections::BTreeSet;
 
@@ -108,6 +109,10 @@ impl Queue {
     /// Behaves differently from now on. Order and partitions stay.
     pub fn set_rules(&mut self, rules: Rules) {
         *self.rules = Rules { order: self.rules.order, partitions: self.rules.partitions, ..rules };
+    }
+
+    fn partition(&self, partition: Partition) -> Option<&Messages> {
+        self.partitions.get(usize::try_from(partition.get()).ok()?)
     }
 
     fn partition_mut(&mut self, partition: Partition) -> Option<&mut Messages> {

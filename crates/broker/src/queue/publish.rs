@@ -79,20 +79,6 @@ impl Queue {
         u64::try_from(departed.len()).unwrap_or(u64::MAX)
     }
 
-    /// Adds a message to the window of a subscription, under the sequence that is its offset.
-    pub fn place_at(&mut self, partition: Partition, sequence: Sequence, arrival: &Arrival, ledger: &mut Liveness) {
-        let (slot, facts) = (slot(arrival), self.facts(arrival, None));
-        let messages = self.partition_mut(partition).expect("a window has the partitions of its topic");
-        messages.add(sequence, slot, facts, None, ledger);
-    }
-
-    /// Gives a window the partitions that its topic has now.
-    pub fn grow(&mut self, partitions: u32) {
-        let count = usize::try_from(partitions).unwrap_or(usize::MAX);
-        self.partitions.resize_with(count.max(self.partitions.len()), Default::default);
-        self.rules.partitions = partitions.max(self.rules.partitions);
-    }
-
     fn check_room(&self, arrivals: &[Arrival]) -> Result<(), Full> {
         let new = arrivals.iter().filter(|arrival| self.find_duplicate(arrival).is_none());
         let (count, bytes) =
@@ -173,7 +159,7 @@ impl Queue {
     }
 }
 
-fn slot(arrival: &Arrival) -> Slot {
+pub(super) fn slot(arrival: &Arrival) -> Slot {
     Slot {
         index: arrival.stored.at.index,
         published_at: arrival.published_at,
