@@ -43,8 +43,19 @@ pub async fn serve(
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    serve_at_most(CONNECTIONS_MAX, listener, tls, router, shutdown).await;
+    Ok(())
+}
+
+async fn serve_at_most(
+    connections_max: usize,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) {
     let acceptor = tls.map(with_protocols).map(TlsAcceptor::from);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(connections_max));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -74,7 +85,6 @@ pub async fn serve(
         tracing::warn!(open = connections.len(), "requests that did not end in time are cut off");
     }
     connections.shutdown().await;
-    Ok(())
 }
 
 fn with_protocols(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
@@ -157,4 +167,41 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(PING)
         .keep_alive_timeout(HEADER_READ);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use std::future::pending;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_connection_too_many_waits_for_a_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        tokio::spawn(serve_at_most(2, listener, None, router, pending()));
+        let question = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(question).await.unwrap();
+            open.push(stream);
+        }
+        let mut answer = [0; 15];
+        for served in &mut open[..2] {
+            served.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        }
+        let waits = timeout(Duration::from_secs(1), open[2].read_exact(&mut answer)).await;
+        assert!(waits.is_err(), "the third is not served yet");
+        open.remove(0);
+        open[1].read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    }
 }

@@ -145,6 +145,8 @@ async fn what_takes_too_long_has_an_unknown_outcome() {
         ("GET /v1/queues", REQUEST, "503 busy"),
         ("PUT /v1/queues/q", REQUEST, "503 outcome_unknown"),
         ("DELETE /v1/queues/q", REQUEST, "503 outcome_unknown"),
+        ("GET /read_from_queue/q", REQUEST, "503 outcome_unknown"),
+        ("GET /read_from_topic/t", REQUEST, "503 busy"),
         ("POST /v1/queues/q/receive", REQUEST + WAIT, "503 outcome_unknown"),
         ("POST /v1/namespaces/eu/queues/q/receive", REQUEST + WAIT, "503 outcome_unknown"),
         ("GET /v1/topics/t/partitions/0/messages", REQUEST + WAIT, "503 busy"),
@@ -167,4 +169,14 @@ async fn a_wait_ends_when_its_client_goes() {
         assert_eq!(door.gate.waiting(), 1);
     }
     assert_eq!(door.gate.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_head_takes_nothing() {
+    let door = door();
+    for path in ["/read_from_queue/q", "/v1/queues/q/stream"] {
+        assert_eq!(door.json(&format!("HEAD {path}"), "").await.status, 405, "{path}");
+        assert_eq!(door.seen(), "nothing", "{path}");
+    }
+    assert_eq!(door.json("HEAD /health/live", "").await.status, 200);
 }

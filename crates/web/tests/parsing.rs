@@ -335,6 +335,10 @@ async fn media_types_and_sizes_are_checked_before_anything_is_parsed() {
         let streamed = door.ask(line, &[token, ("content-type", kind)], Body::from_stream(chunks)).await;
         assert_eq!(streamed.line(), expected, "{line} {kind} {length}");
     }
+    // What announces too much is refused before any of it comes.
+    let never = Body::from_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>());
+    let headers = [token, ("content-type", "application/json"), ("content-length", "101")];
+    assert_eq!(door.ask("PUT /v1/queues/q", &headers, never).await.line(), "413 message_too_large");
     assert_eq!(door.ask("PUT /v1/queues/q", &[token], "{}").await.line(), "415 media_type_unsupported");
 }
 

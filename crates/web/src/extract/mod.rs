@@ -4,12 +4,14 @@
 
 mod body;
 mod caller;
+mod method;
 mod path;
 mod publication;
 mod query;
 
 pub(crate) use body::{Json, JsonOrDefault};
 pub(crate) use caller::{Authenticated, PeerOrigin};
+pub(crate) use method::OnlyGet;
 pub(crate) use path::{
     InNamespace, NamespacePath, PartitionPath, QueuePath, SeedPath, SubscriptionPath, TokenPath, TopicPath, UserPath,
     Word,

@@ -91,7 +91,7 @@ fn finish(operation: &mut Operation, namespaced: bool) {
         operation.responses.responses.insert(status, response.into());
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        let optional = body.content.values_mut().map(take_null_out).fold(false, |any, one| any || one);
+        let optional = body.content.values_mut().filter_map(take_null_out).count() > 0;
         body.required = Some(if optional { Required::False } else { Required::True });
     }
     if namespaced {
@@ -106,14 +106,13 @@ fn finish(operation: &mut Operation, namespaced: bool) {
     }
 }
 
-/// An optional body is one that may be absent; it is never null. True if there was a null to take out.
-fn take_null_out(content: &mut RefOr<Content>) -> bool {
-    let RefOr::T(content) = content else { return false };
-    let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema else { return false };
-    let referred = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
-    let optional = referred.is_some();
-    content.schema = referred.or(content.schema.take());
-    optional
+/// An optional body is one that may be absent; it is never null. Something if there was a null to take out.
+fn take_null_out(content: &mut RefOr<Content>) -> Option<()> {
+    let RefOr::T(content) = content else { return None };
+    let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema else { return None };
+    let referred = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned()?;
+    content.schema = Some(referred);
+    Some(())
 }
 
 fn problem() -> Content {

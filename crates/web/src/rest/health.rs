@@ -95,7 +95,7 @@ async fn document(State(door): State<Door>) -> Response {
 
 /// What a code of a problem means, as JSON or as a page
 #[utoipa::path(get, path = "/errors/{code}", tag = "operation", security(()),
-    params(("code" = String, Path, description = "the code", max_length = 64)),
+    params(("code" = String, Path, description = "the code", max_length = 64, example = "queue_not_found")),
     responses((status = 200, description = "its meaning", content(
         (wire::Explanation = "application/json"), (String = "text/html")))))]
 async fn explain(Word(word): Word, headers: HeaderMap) -> Result<Response, Problem> {

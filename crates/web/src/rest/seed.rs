@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::door::Door;
-use crate::extract::{Authenticated, Json, Query, SeedPath};
+use crate::extract::{Authenticated, Json, OnlyGet, Query, SeedPath};
 use crate::limits::{SEED_ATTEMPTS_MAX, SEED_NAMES_MAX, SEED_READS_MAX};
 use crate::translate::problem::Problem;
 use crate::translate::text_or_base64;
@@ -209,6 +209,7 @@ fn read(message: Message) -> wire::SeedMessage {
 async fn seed_read_from_queue(
     State(door): State<Door>,
     Authenticated(caller): Authenticated,
+    _: OnlyGet,
     SeedPath(name): SeedPath,
 ) -> Result<Document<wire::SeedMessage>, Problem> {
     let source = Source::Queue(queue(&name)?);

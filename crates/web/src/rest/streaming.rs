@@ -27,7 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::door::Door;
-use crate::extract::{Authenticated, Query, QueuePath, TopicPath};
+use crate::extract::{Authenticated, OnlyGet, Query, QueuePath, TopicPath};
 use crate::limits::{
     KEEP_ALIVE, SEED_READS_MAX, STREAM_CREDIT_DEFAULT, STREAM_CREDIT_MAX, STREAM_PARTITIONS_MAX, STREAM_READ,
     STREAM_WAIT_MS,
@@ -59,6 +59,7 @@ fn failed(problem: impl Into<Problem>) -> Event {
 async fn stream_queue(
     State(door): State<Door>,
     Authenticated(caller): Authenticated,
+    _: OnlyGet,
     QueuePath(queue): QueuePath,
     Query(query): Query<wire::StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
@@ -134,7 +135,7 @@ impl Stream for DeliveryEvents {
 ///
 /// Server-sent events: `message` with a record of any partition, in order within each partition, and an id that holds
 /// the place in all of them: a client that sends it back as `Last-Event-ID` goes on where it was. `problem` when the
-/// stream breaks.
+/// stream breaks. Partitions that are added later are followed by a new stream.
 #[utoipa::path(get, path = "/topics/{topic}/stream", tag = "topics",
     params(wire::TopicParam, wire::FollowQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event seen", max_length = 4096,

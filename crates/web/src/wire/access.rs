@@ -183,14 +183,14 @@ pub struct Grants {
 #[serde(deny_unknown_fields)]
 pub struct GrantQuery {
     /// Whose.
-    #[param(max_length = 255)]
+    #[param(value_type = Name)]
     pub user: String,
     /// Over which kind of thing.
     #[param(inline)]
     pub kind: ResourceKind,
     /// In which namespace; left out: `default`.
     #[serde(default)]
-    #[param(max_length = 255)]
+    #[param(value_type = Option<Name>)]
     pub namespace: Option<String>,
     /// The name or its start.
     #[param(max_length = 255)]
@@ -211,7 +211,7 @@ pub struct GrantQuery {
 #[serde(default, deny_unknown_fields)]
 pub struct OfUserQuery {
     /// Only of this user.
-    #[param(max_length = 255)]
+    #[param(value_type = Option<Name>)]
     pub user: Option<String>,
 }
 
@@ -235,7 +235,7 @@ pub struct UserDescription {
 #[serde(deny_unknown_fields)]
 pub struct CreateUserRequest {
     /// The password: 8 to 1024 bytes.
-    #[schema(value_type = String, format = Password, max_length = 1024)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 1024)]
     pub password: SecretText,
     /// The roles; none is a user who can do nothing until something is granted.
     #[serde(default)]

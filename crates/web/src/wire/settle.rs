@@ -7,6 +7,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Name;
 
+/// The token of one delivery; send it back exactly as it was received.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^0[12][0-9a-f]{60}$")]
+#[allow(dead_code, reason = "describes a text; `translate::settle` reads it")]
+pub struct Receipt(String);
+
 /// Takes messages under a lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -30,7 +36,7 @@ pub struct ReceiveRequest {
 #[serde(deny_unknown_fields)]
 pub struct AckRequest {
     /// Which deliveries.
-    #[schema(min_items = 1, max_items = 4096)]
+    #[schema(value_type = Vec<Receipt>, min_items = 1, max_items = 4096)]
     pub receipts: Vec<String>,
 }
 
@@ -39,7 +45,7 @@ pub struct AckRequest {
 #[serde(deny_unknown_fields)]
 pub struct NackRequest {
     /// Which deliveries.
-    #[schema(min_items = 1, max_items = 4096)]
+    #[schema(value_type = Vec<Receipt>, min_items = 1, max_items = 4096)]
     pub receipts: Vec<String>,
     /// Deliver them again after this long; zero or left out means at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -55,7 +61,7 @@ pub struct NackRequest {
 #[serde(deny_unknown_fields)]
 pub struct ExtendRequest {
     /// Which deliveries.
-    #[schema(min_items = 1, max_items = 4096)]
+    #[schema(value_type = Vec<Receipt>, min_items = 1, max_items = 4096)]
     pub receipts: Vec<String>,
     /// The new length of the lease, counted from now.
     #[schema(minimum = 100, maximum = 43_200_000)]

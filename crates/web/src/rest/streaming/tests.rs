@@ -156,23 +156,21 @@ async fn a_message_that_is_done_makes_room_for_another() {
     assert_eq!(*credits.lock().unwrap(), [1, 2], "the leases of the others ended");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_settled_message_wakes_a_stream_that_waits() {
     let door = door();
     let (mut events, batches, credits) = events(&door);
     batches.send(Ok(vec![delivery(1)])).await.unwrap();
     next(&mut events).await;
-    let settle = async {
-        tokio::task::yield_now().await;
-        door.streams().settled(&[delivery(1).receipt.unwrap()]);
-        while credits.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        drop(batches);
-    };
-    let (last, ()) = tokio::join!(next(&mut events), settle);
-    assert_eq!(last, "event: end\ndata: {}\n\n");
-    assert_eq!(next(&mut events).await, "over");
+    let waiting = tokio::spawn(async move { (next(&mut events).await, next(&mut events).await) });
+    // Time moves once everything waits: the stream has been asked and has nothing.
+    let moment = std::time::Duration::from_millis(1);
+    tokio::time::sleep(moment).await;
+    door.streams().settled(&[delivery(1).receipt.unwrap()]);
+    tokio::time::sleep(moment).await;
+    assert_eq!(*credits.lock().unwrap(), [1]);
+    drop(batches);
+    assert_eq!(waiting.await.unwrap(), ("event: end\ndata: {}\n\n".to_owned(), "over".to_owned()));
 }
 
 #[tokio::test]
