@@ -1,0 +1,195 @@
+//! The settings of a server, typed and checked against each other.
+//! Invariant: a door beyond this machine has TLS, or the operator has said otherwise by name.
+//! Called by `wire` and `demo`; table tests below.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::layers::{Layers, Source};
+use crate::exit::{Complaint, Exit};
+use crate::quantity::parse_span;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON document a line.
+    Json,
+}
+
+/// Where the certificate of the doors is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    /// The chain.
+    pub(crate) certificate: PathBuf,
+    /// The private key.
+    pub(crate) key: PathBuf,
+}
+
+/// What a server is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The folder of the data.
+    pub(crate) data: PathBuf,
+    /// The address of HTTP, when it is on.
+    pub(crate) http: Option<SocketAddr>,
+    /// The address of gRPC, when it is on.
+    pub(crate) grpc: Option<SocketAddr>,
+    /// The file with the first administrator's password.
+    pub(crate) admin_password_file: Option<PathBuf>,
+    /// The certificate; `None` is plaintext.
+    pub(crate) tls: Option<TlsFiles>,
+    /// Whether plaintext beyond this machine was asked for.
+    pub(crate) insecure_plaintext: bool,
+    /// Whether `/metrics` is open.
+    pub(crate) metrics_open: bool,
+    /// Which log lines are written.
+    pub(crate) log: String,
+    /// How they look.
+    pub(crate) log_format: LogFormat,
+    /// How long requests under way may go on.
+    pub(crate) drain: Duration,
+    /// The brokers of a gateway.
+    pub(crate) brokers: Vec<String>,
+    /// The authority of their certificates.
+    pub(crate) authority: Option<PathBuf>,
+    /// Whether any gateway's word on a client's address counts.
+    pub(crate) trust_gateways: bool,
+}
+
+impl Settings {
+    /// Reads the values of the layers.
+    pub(crate) fn new(layers: &Layers) -> Result<Self, Complaint> {
+        let path = |name: &str| Some(layers.get(name).0).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let tls = match (path("tls_certificate"), path("tls_key")) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(wrong(layers, "tls_certificate", "it needs tls_key beside it")),
+            (None, Some(_)) => return Err(wrong(layers, "tls_key", "it needs tls_certificate beside it")),
+        };
+        let brokers = layers.get("brokers").0.split(',').map(str::trim).filter(|broker| !broker.is_empty());
+        let settings = Self {
+            data: PathBuf::from(layers.get("data").0),
+            http: address(layers, "http")?,
+            grpc: address(layers, "grpc")?,
+            admin_password_file: path("admin_password_file"),
+            tls,
+            insecure_plaintext: truth(layers, "insecure_plaintext")?,
+            metrics_open: truth(layers, "metrics_open")?,
+            log: layers.get("log").0.to_owned(),
+            log_format: log_format(layers)?,
+            drain: drain(layers)?,
+            brokers: brokers.map(str::to_owned).collect(),
+            authority: path("authority"),
+            trust_gateways: truth(layers, "trust_gateways")?,
+        };
+        settings.check_reach(layers)?;
+        Ok(settings)
+    }
+
+    fn check_reach(&self, layers: &Layers) -> Result<(), Complaint> {
+        if self.tls.is_some() || self.insecure_plaintext {
+            return Ok(());
+        }
+        for (name, address) in [("http", self.http), ("grpc", self.grpc)] {
+            if let Some(address) = address.filter(|address| !address.ip().to_canonical().is_loopback()) {
+                let (_, source) = layers.get(name);
+                return Err(Complaint::here(
+                    Exit::Configuration,
+                    "plaintext_refused",
+                    format!("{name} = {address} ({source}) is reachable from other machines, and there is no TLS"),
+                    "give --tls-certificate FILE --tls-key FILE, or accept plaintext with --insecure-plaintext",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(layers: &Layers, name: &str, hint: &str) -> Complaint {
+    let (value, source): (&str, &Source) = layers.get(name);
+    let what = format!("{name} = {value:?} ({source}) is not valid");
+    Complaint::here(Exit::Configuration, "config_invalid", what, hint)
+}
+
+fn address(layers: &Layers, name: &str) -> Result<Option<SocketAddr>, Complaint> {
+    let (value, _) = layers.get(name);
+    if value == "none" {
+        return Ok(None);
+    }
+    let found = value.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.map(Some).ok_or_else(|| wrong(layers, name, "write HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, or none"))
+}
+
+fn truth(layers: &Layers, name: &str) -> Result<bool, Complaint> {
+    match layers.get(name).0 {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" | "" => Ok(false),
+        _ => Err(wrong(layers, name, "write true or false")),
+    }
+}
+
+fn log_format(layers: &Layers) -> Result<LogFormat, Complaint> {
+    match layers.get("log_format").0 {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(wrong(layers, "log_format", "write text or json")),
+    }
+}
+
+fn drain(layers: &Layers) -> Result<Duration, Complaint> {
+    let span = parse_span(layers.get("drain").0).map_err(|why| wrong(layers, "drain", &why))?;
+    Ok(Duration::from_millis(span.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(flags: &[(&'static str, &str)]) -> Result<Settings, Complaint> {
+        let flags = flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Settings::new(&Layers::new(None, |_| None, flags)?)
+    }
+
+    #[test]
+    fn defaults_are_closed_to_other_machines() {
+        let settings = settings(&[]).unwrap();
+        assert!(settings.http.unwrap().ip().is_loopback() && settings.grpc.unwrap().ip().is_loopback());
+        assert!(!settings.insecure_plaintext && !settings.metrics_open && settings.tls.is_none());
+    }
+
+    #[test]
+    fn plaintext_beyond_this_machine_needs_the_switch() {
+        let complaint = settings(&[("http", "0.0.0.0:8080")]).err().unwrap();
+        assert_eq!(
+            complaint.to_string(),
+            "error[plaintext_refused]: http = 0.0.0.0:8080 (flag --http) is reachable from other machines, and there \
+             is no TLS\nhint: give --tls-certificate FILE --tls-key FILE, or accept plaintext with --insecure-plaintext"
+        );
+        assert!(settings(&[("grpc", "[::]:8081")]).is_err());
+        for allowed in [
+            [("http", "0.0.0.0:8080"), ("insecure_plaintext", "true"), ("drain", "1s")],
+            [("http", "0.0.0.0:8080"), ("tls_certificate", "c.pem"), ("tls_key", "k.pem")],
+            [("http", "[::1]:8080"), ("grpc", "none"), ("log_format", "json")],
+        ] {
+            assert!(settings(&allowed).is_ok(), "{allowed:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_name_their_key_and_source() {
+        for (name, value) in [
+            ("http", "8080"),
+            ("insecure_plaintext", "maybe"),
+            ("log_format", "xml"),
+            ("drain", "10"),
+            ("tls_key", "k.pem"),
+        ] {
+            let complaint = settings(&[(name, value)]).err().unwrap().to_string();
+            assert!(complaint.starts_with(&format!("error[config_invalid]: {name} = ")), "{complaint}");
+            assert!(complaint.contains("(flag --"), "{complaint}");
+        }
+    }
+}
