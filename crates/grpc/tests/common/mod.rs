@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -201,6 +202,7 @@ impl Deliveries for HandedOut {
 pub struct Gate {
     waiting: Mutex<VecDeque<Option<tokio::sync::oneshot::Sender<()>>>>,
     arrived: tokio::sync::Notify,
+    passed: Arc<(AtomicUsize, tokio::sync::Notify)>,
 }
 
 impl Gate {
@@ -209,8 +211,18 @@ impl Gate {
         let (release, released) = tokio::sync::oneshot::channel();
         self.waiting.lock().unwrap().push_back(Some(release));
         self.arrived.notify_one();
+        let passed = Arc::clone(&self.passed);
         async move {
             let _ = released.await;
+            passed.0.fetch_add(1, Ordering::SeqCst);
+            passed.1.notify_one();
+        }
+    }
+
+    /// Waits until so many have gone through.
+    pub async fn until_passed(&self, count: usize) {
+        while self.passed.0.load(Ordering::SeqCst) < count {
+            self.passed.1.notified().await;
         }
     }
 
