@@ -35,7 +35,10 @@ pub(crate) fn aligned(bytes: u64) -> u64 {
     bytes.next_multiple_of(8)
 }
 
-/// Position of the first byte that is not zero.
+/// Position of the first byte that is not zero. Long runs of zeros are compared block by block.
 pub(crate) fn first_nonzero(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte != 0)
+    const ZEROS: [u8; 512] = [0; 512];
+    let skipped = bytes.chunks(ZEROS.len()).take_while(|block| **block == ZEROS[..block.len()]).count();
+    let start = (skipped * ZEROS.len()).min(bytes.len());
+    bytes[start..].iter().position(|byte| *byte != 0).map(|at| start + at)
 }

@@ -84,6 +84,8 @@ pub(crate) struct Found {
 pub(crate) fn recover(folder: &Folder) -> Result<Found, Fault> {
     let names = folder.names()?;
     remove_temporary(folder, &names)?;
+    // A killed process may have left names that are seen but not durable. What follows relies on them.
+    folder.sync()?;
     let firsts = segment_firsts(&names);
     if names.iter().any(|name| name == STORE_NAME) {
         check_store(&folder.open(STORE_NAME, OpenMode::Read)?)?;

@@ -96,6 +96,11 @@ impl MemoryDisk {
         MemoryDisk::holding(image)
     }
 
+    /// Performs one recorded step, as a program would have done.
+    pub fn redo(&self, event: &Event) {
+        self.state().perform(event.clone());
+    }
+
     /// The disk as it comes up after the power failed now. The original is left as it is.
     #[must_use]
     pub fn after_power_cut(&self, cut: PowerCut) -> MemoryDisk {
