@@ -1,4 +1,4 @@
-//! What wraps every request: where it comes from, security headers, metrics, a deadline.
+//! What wraps every request: where it comes from, which site asks, security headers, metrics, a deadline.
 //! Invariant: no header of a client decides where it comes from; one that names a proxy only takes trust away.
 //! Used by `door`; tests in `tests/doors.rs`.
 
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use model::caller::Protocol;
-use model::{Origin, Unavailable};
+use model::{Code, Origin, Unavailable};
 
 use crate::door::Door;
 use crate::limits::{REQUEST, WAIT};
@@ -28,6 +28,27 @@ pub(crate) async fn origin(mut request: Request, next: Next) -> Response {
     let origin = if passed_on && peer.is_local() { ELSEWHERE } else { peer };
     request.extensions_mut().insert(origin);
     next.run(request).await
+}
+
+/// Refuses a change that a page of another site asks for: a browser would send along the password it remembers.
+pub(crate) async fn own_site(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let changes = !request.method().is_safe() || route.as_ref().is_some_and(|route| takes(route.as_str()));
+    if changes && foreign(&request) {
+        return Problem::new(Code::Forbidden, "a page of another site may not change anything here").into_response();
+    }
+    next.run(request).await
+}
+
+fn foreign(request: &Request) -> bool {
+    let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
+    // HTTP/2 names the host in the request line, HTTP/1.1 in a header.
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => site != "same-origin" && site != "none",
+        // Browsers without that header name the page's origin; programs name none.
+        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) != authority.or(text("host")),
+        (None, None) => false,
+    }
 }
 
 /// Adds the security headers where a page has not set its own.

@@ -180,3 +180,26 @@ async fn a_head_takes_nothing() {
     }
     assert_eq!(door.json("HEAD /health/live", "").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let door = door();
+    let token = ("authorization", "Bearer good");
+    for (line, from, expected) in [
+        ("POST /delete_queue/q", ("sec-fetch-site", "cross-site"), "403 forbidden"),
+        ("POST /delete_queue/q", ("sec-fetch-site", "same-site"), "403 forbidden"),
+        ("POST /v1/queues/q/purge", ("origin", "https://evil.example"), "403 forbidden"),
+        ("POST /v1/queues/q/purge", ("origin", "null"), "403 forbidden"),
+        ("GET /read_from_queue/q", ("sec-fetch-site", "cross-site"), "403 forbidden"),
+        ("POST /delete_queue/q", ("sec-fetch-site", "same-origin"), "503 unreachable"),
+        ("POST /delete_queue/q", ("sec-fetch-site", "none"), "503 unreachable"),
+        ("POST /delete_queue/q", ("origin", "https://recado.example:7171"), "503 unreachable"),
+        ("POST https://h2.example/delete_queue/q", ("origin", "https://h2.example"), "503 unreachable"),
+        ("POST https://h2.example/delete_queue/q", ("origin", "https://evil.example"), "403 forbidden"),
+        ("POST /delete_queue/q", ("accept", "*/*"), "503 unreachable"),
+        ("GET /v1/queues", ("sec-fetch-site", "cross-site"), "503 unreachable"),
+    ] {
+        let headers = [token, ("host", "recado.example:7171"), from];
+        assert_eq!(door.ask(line, &headers, "").await.line(), expected, "{line} {from:?}");
+    }
+}
