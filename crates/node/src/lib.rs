@@ -1,1 +1,27 @@
-//! node
+//! A node: its shard behind the one door, with everything that the pure machine cannot do: authenticate,
+//! hash, draw secrets, wait, hand out, watch the disk, count.
+//!
+//! Reading order: `node` (what is opened and closed), `backend` (the door), `translate` (requests become
+//! commands), `authenticate`, `delivery` (the leader's runtime), then the small rooms.
+//! **Invariant**: no rule of queues, topics or rights is decided here; the machine decides.
+
+pub mod limits;
+
+mod node;
+
+mod backend;
+mod reads;
+mod secrets;
+
+mod admission;
+mod audit;
+mod authenticate;
+mod delivery;
+mod effects;
+mod log;
+mod metrics;
+mod payload;
+mod random;
+mod translate;
+
+pub use node::{Node, Settings};

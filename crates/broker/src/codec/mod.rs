@@ -121,6 +121,32 @@ impl Action {
         }
     }
 
+    /// Whether the action settles, consumes or deletes: it goes on when the disk is nearly full, since it
+    /// leads to more room.
+    pub const fn is_freeing(&self) -> bool {
+        matches!(
+            self,
+            Self::Ack(_)
+                | Self::Nack(_)
+                | Self::Extend(_)
+                | Self::Lease { .. }
+                | Self::Release { .. }
+                | Self::Commit(_)
+                | Self::PurgeQueue(_)
+                | Self::CancelMessages(_)
+                | Self::DeleteQueue(_)
+                | Self::DeleteTopic(_)
+                | Self::DeleteSubscription(_)
+                | Self::AlterTopic(_)
+                | Self::AlterQueue(_)
+                | Self::CreateToken { .. }
+                | Self::RevokeToken(_)
+                | Self::Logout { .. }
+                | Self::Join { .. }
+                | Self::Leave(_)
+        )
+    }
+
     /// How many messages the action brings into the log.
     pub fn record_count(&self) -> u32 {
         u32::try_from(self.records().count()).expect("a batch is bounded far below 2^32 messages")

@@ -1,0 +1,255 @@
+//! Handing out messages: the leader's memory of who waits, what is on its way and who holds what.
+//!
+//! A delivery leaves as soon as its bytes are there; the lease that records it rides in the next batch and
+//! holds nothing up. Until that lease is applied the message is `held` here, so that nobody else gets it.
+//! Invariants: a message is handed to one taker at a time; all of this may be lost with the leader, and
+//! then messages are delivered again, never lost.
+//! Called by `backend` for receives and streams, and with the effects of each batch.
+
+mod consumer;
+mod hand;
+mod members;
+mod takers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use broker::effect::Effect;
+use broker::machine::Handout;
+use broker::place::SourceId;
+use model::backend::{Consume, Deliveries};
+use model::caller::Caller;
+use model::failure::{Failure, Unavailable};
+use model::limits::{CREDIT_MAX, RECEIVE_MESSAGES_MAX, WAIT_MS_MAX};
+use model::message::Delivery as Handed;
+use model::number::{Span, TopicId};
+use model::queue::{Receive, Received, check_lease};
+use model::receipt::{Receipt, ReceiptSource};
+use model::refusal::Refusal;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::limits::CONSUMERS_PER_SOURCE_MAX;
+use crate::log::Log;
+use crate::translate::principal;
+
+use consumer::LeasedDeliveries;
+use members::{MemberDeliveries, Members};
+use takers::{Consumer, Lease, TakerId, Takers};
+
+/// The leader's runtime of one shard.
+#[derive(Clone)]
+pub(crate) struct Runtime {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    log: Log,
+    sources: Mutex<BTreeMap<SourceId, Takers>>,
+    members: Members,
+    /// Readers that wait for a topic to grow.
+    growth: Mutex<BTreeMap<TopicId, Arc<Notify>>>,
+}
+
+impl Runtime {
+    pub(crate) fn new(log: Log) -> Self {
+        let shared = Shared {
+            log,
+            sources: Mutex::new(BTreeMap::new()),
+            members: Members::default(),
+            growth: Mutex::new(BTreeMap::new()),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    fn sources(&self) -> MutexGuard<'_, BTreeMap<SourceId, Takers>> {
+        self.shared.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what batches ask for.
+    pub(crate) fn perform(&self, effects: BTreeSet<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Wake(source) => self.serve(source),
+                Effect::Appended(topic, _) => self.notify(topic),
+                Effect::Rebalanced(source) => self.notify_followers(source),
+                Effect::Gone(source) => self.end(source),
+            }
+        }
+    }
+
+    /// How many receives and consumers a source has.
+    pub(crate) fn consumers_of(&self, source: SourceId) -> u32 {
+        let count = self.sources().get(&source).map_or(0, Takers::count);
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many receives and consumers there are in all.
+    pub(crate) fn consumers(&self) -> u64 {
+        let count: usize = self.sources().values().map(Takers::count).sum();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
+    /// Takes messages under a lease, or from the partitions of a member.
+    pub(crate) async fn receive(&self, caller: &Caller, request: Receive) -> Result<Received, Failure> {
+        check_receive(&request)?;
+        let by = principal(caller);
+        let (source, handout) = self.shared.log.read(|machine| machine.consumable(&by, &request.source))??;
+        let wait = Duration::from_millis(request.wait.get());
+        match handout {
+            Handout::Leases(default) => {
+                let lease = Lease::For(request.lease.unwrap_or(default));
+                self.receive_leased(source, request.max, lease, wait).await
+            }
+            Handout::Members(session) => {
+                let member = request.member.clone().ok_or_else(no_member)?;
+                let subscription = subscription_of(&request.source);
+                let seat = members::Seat { source, subscription, member, session };
+                let deliveries = self.receive_as_member(caller, &seat, request.max, wait).await?;
+                Ok(Received { deliveries })
+            }
+        }
+    }
+
+    async fn receive_leased(
+        &self,
+        source: SourceId,
+        max: u32,
+        lease: Lease,
+        wait: Duration,
+    ) -> Result<Received, Failure> {
+        let (sender, mut receiver) = oneshot::channel();
+        let id = self.add_taker(source, |takers| takers.wait(max, lease, sender))?;
+        self.serve(source);
+        if wait.is_zero() && self.withdraw(source, id) {
+            return Ok(Received { deliveries: Vec::new() });
+        }
+        let answer = match tokio::time::timeout(wait, &mut receiver).await {
+            Ok(answer) => answer,
+            Err(_) if self.withdraw(source, id) => return Ok(Received { deliveries: Vec::new() }),
+            // Chosen already: its bytes are being fetched, which is bounded by the disk.
+            Err(_) => receiver.await,
+        };
+        // The line is gone with its source or with the leader.
+        let deliveries = answer.unwrap_or_else(|_| self.why_gone(source))?;
+        Ok(Received { deliveries })
+    }
+
+    /// Takes a receive out of the line; false when it has been served.
+    fn withdraw(&self, source: SourceId, id: TakerId) -> bool {
+        self.sources().get_mut(&source).is_some_and(|takers| takers.withdraw(id))
+    }
+
+    fn why_gone(&self, source: SourceId) -> Result<Vec<Handed>, Failure> {
+        match self.shared.log.read(|machine| machine.has_source(source)) {
+            Ok(false) => Ok(Vec::new()),
+            Ok(true) => Err(Unavailable::Draining.into()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn add_taker<T>(&self, source: SourceId, add: impl FnOnce(&mut Takers) -> T) -> Result<T, Failure> {
+        let mut sources = self.sources();
+        let takers = sources.entry(source).or_default();
+        if takers.count() >= CONSUMERS_PER_SOURCE_MAX {
+            return Err(Unavailable::Busy.into());
+        }
+        Ok(add(takers))
+    }
+
+    /// Opens a stream of deliveries.
+    pub(crate) async fn consume(&self, caller: &Caller, request: Consume) -> Result<Box<dyn Deliveries>, Failure> {
+        if request.credit > CREDIT_MAX {
+            return Err(Refusal::invalid("credit", "it is at most 100000").into());
+        }
+        request.lease.map_or(Ok(()), check_lease)?;
+        let by = principal(caller);
+        let (source, handout) = self.shared.log.read(|machine| machine.consumable(&by, &request.source))??;
+        match handout {
+            Handout::Leases(_) => {
+                let lease = request.lease.map_or(Lease::WithConnection, Lease::For);
+                // The channel holds at most one entry a message of credit.
+                let (sender, deliveries) = mpsc::channel(usize::try_from(CREDIT_MAX).unwrap_or(usize::MAX));
+                let consumer = Consumer::new(request.credit, lease, sender);
+                let id = self.add_taker(source, |takers| takers.join(consumer))?;
+                self.serve(source);
+                Ok(Box::new(LeasedDeliveries::new(self.clone(), source, id, deliveries)))
+            }
+            Handout::Members(session) => {
+                let member = request.member.clone().ok_or_else(no_member)?;
+                let subscription = subscription_of(&request.source);
+                let seat = members::Seat { source, subscription, member, session };
+                Ok(Box::new(MemberDeliveries::new(self.clone(), caller.clone(), seat, request.credit)))
+            }
+        }
+    }
+
+    /// Forgets deliveries that were settled, so that their consumer does not give them back.
+    pub(crate) fn settled(&self, receipts: &[Receipt]) {
+        let Some(first) = receipts.first() else { return };
+        let source = match first.source {
+            ReceiptSource::Queue(id) => SourceId::Queue(id),
+            ReceiptSource::Subscription(id) => SourceId::Subscription(id),
+        };
+        if let Some(takers) = self.sources().get_mut(&source) {
+            takers.settled(receipts);
+        }
+    }
+
+    /// Ends everything that waits: the node drains.
+    pub(crate) fn drain(&self) {
+        self.sources().clear();
+        let growth = self.shared.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        growth.values().for_each(|notify| notify.notify_waiters());
+    }
+
+    /// Something to wait on until a topic grows. Get it, look, then wait.
+    pub(crate) fn growth(&self, topic: TopicId) -> Arc<Notify> {
+        let mut growth = self.shared.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        growth.entry(topic).or_default().clone()
+    }
+
+    fn notify(&self, topic: TopicId) {
+        let mut growth = self.shared.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notify) = growth.get(&topic) {
+            notify.notify_waiters();
+            if Arc::strong_count(notify) == 1 {
+                growth.remove(&topic);
+            }
+        }
+    }
+
+    fn notify_followers(&self, source: SourceId) {
+        let SourceId::Subscription(id) = source else { return };
+        if let Ok(Some(topic)) = self.shared.log.read(|machine| machine.topic_of(id)) {
+            self.notify(topic);
+        }
+    }
+
+    /// A source is gone: its receives answer empty, its streams end.
+    fn end(&self, source: SourceId) {
+        self.sources().remove(&source);
+        self.shared.members.forget(source);
+    }
+}
+
+fn check_receive(request: &Receive) -> Result<(), Refusal> {
+    if request.max == 0 || request.max > RECEIVE_MESSAGES_MAX {
+        return Err(Refusal::invalid("max", "it must lie between 1 and 1000"));
+    }
+    if request.wait > Span::new(WAIT_MS_MAX) {
+        return Err(Refusal::invalid("wait_ms", "a wait is at most 60000"));
+    }
+    request.lease.map_or(Ok(()), check_lease)
+}
+
+fn no_member() -> Refusal {
+    Refusal::invalid("member", "a stream subscription needs the name of the member that asks")
+}
+
+fn subscription_of(source: &model::name::Source) -> model::name::SubscriptionRef {
+    match source {
+        model::name::Source::Subscription(subscription) => subscription.clone(),
+        model::name::Source::Queue(queue) => unreachable!("the queue {queue} has no members"),
+    }
+}

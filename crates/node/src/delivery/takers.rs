@@ -1,0 +1,219 @@
+//! Who waits for messages of one source, and what is on its way to them. Plain state, no waiting here.
+//!
+//! Invariant: `held` has exactly the messages whose lease command is on its way; a taker gets no more than
+//! it asked for; takers are served in turn.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use broker::command::LeaseEnd;
+use model::failure::Failure;
+use model::message::Delivery;
+use model::number::{Partition, Sequence, Span};
+use model::receipt::Receipt;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::limits::DELIVERIES_PREPARED_MAX;
+
+/// Names a receive or a consumer stream of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TakerId(u64);
+
+/// For how long a taker gets messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lease {
+    /// So long from the moment of delivery.
+    For(Span),
+    /// As long as its connection lives.
+    WithConnection,
+}
+
+impl Lease {
+    /// When a lease that begins now ends.
+    pub(super) fn end(self, now: model::number::Timestamp) -> LeaseEnd {
+        match self {
+            Self::For(span) => LeaseEnd::At(now.after(span)),
+            Self::WithConnection => LeaseEnd::WithConnection,
+        }
+    }
+}
+
+/// A consumer stream.
+pub(super) struct Consumer {
+    /// How many more messages it takes.
+    pub(super) credit: u32,
+    pub(super) lease: Lease,
+    pub(super) deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
+    /// What it has not settled, when its leases end with it.
+    unsettled: BTreeSet<Receipt>,
+}
+
+impl Consumer {
+    pub(super) const fn new(
+        credit: u32,
+        lease: Lease,
+        deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
+    ) -> Self {
+        Self { credit, lease, deliveries, unsettled: BTreeSet::new() }
+    }
+}
+
+/// A receive that waits.
+pub(super) struct Waiting {
+    id: TakerId,
+    pub(super) max: u32,
+    pub(super) lease: Lease,
+    pub(super) deliveries: oneshot::Sender<Result<Vec<Delivery>, Failure>>,
+}
+
+/// Whose turn it is.
+enum Turn {
+    Receive(Waiting),
+    Consumer(TakerId),
+}
+
+/// Who gets the next messages and how many.
+pub(super) enum Taker {
+    /// A receive, taken off the line.
+    Receive(Waiting),
+    /// A consumer, which stays in the line.
+    Consumer { id: TakerId, room: u32, lease: Lease },
+}
+
+impl Taker {
+    pub(super) const fn room(&self) -> u32 {
+        match self {
+            Self::Receive(waiting) => waiting.max,
+            Self::Consumer { room, .. } => *room,
+        }
+    }
+
+    pub(super) const fn lease(&self) -> Lease {
+        match self {
+            Self::Receive(waiting) => waiting.lease,
+            Self::Consumer { lease, .. } => *lease,
+        }
+    }
+}
+
+/// The takers of one source.
+#[derive(Default)]
+pub(super) struct Takers {
+    line: VecDeque<Turn>,
+    consumers: BTreeMap<TakerId, Consumer>,
+    /// Whose unsettled message a receipt is.
+    holders: BTreeMap<Receipt, TakerId>,
+    pub(super) held: BTreeSet<(Partition, Sequence)>,
+    next_taker: u64,
+}
+
+impl Takers {
+    /// How many wait or consume.
+    pub(super) fn count(&self) -> usize {
+        let receives = self.line.iter().filter(|turn| matches!(turn, Turn::Receive(_))).count();
+        receives + self.consumers.len()
+    }
+
+    /// Whether nothing needs to be remembered about the source.
+    pub(super) fn is_idle(&self) -> bool {
+        self.line.is_empty() && self.consumers.is_empty() && self.held.is_empty()
+    }
+
+    /// Puts a receive at the end of the line.
+    pub(super) fn wait(
+        &mut self,
+        max: u32,
+        lease: Lease,
+        deliveries: oneshot::Sender<Result<Vec<Delivery>, Failure>>,
+    ) -> TakerId {
+        let id = self.new_id();
+        self.line.push_back(Turn::Receive(Waiting { id, max, lease, deliveries }));
+        id
+    }
+
+    /// Takes a receive out of the line; false when it is not in it any more.
+    pub(super) fn withdraw(&mut self, id: TakerId) -> bool {
+        let before = self.line.len();
+        self.line.retain(|turn| !matches!(turn, Turn::Receive(waiting) if waiting.id == id));
+        self.line.len() < before
+    }
+
+    const fn new_id(&mut self) -> TakerId {
+        self.next_taker += 1;
+        TakerId(self.next_taker)
+    }
+
+    /// Adds a consumer at the end of the line.
+    pub(super) fn join(&mut self, consumer: Consumer) -> TakerId {
+        let id = self.new_id();
+        self.consumers.insert(id, consumer);
+        self.line.push_back(Turn::Consumer(id));
+        id
+    }
+
+    /// Takes a consumer out; gives back what it had not settled.
+    pub(super) fn leave(&mut self, id: TakerId) -> Vec<Receipt> {
+        self.line.retain(|turn| !matches!(turn, Turn::Consumer(other) if *other == id));
+        let Some(consumer) = self.consumers.remove(&id) else { return Vec::new() };
+        for receipt in &consumer.unsettled {
+            self.holders.remove(receipt);
+        }
+        consumer.unsettled.into_iter().collect()
+    }
+
+    /// Gives a consumer more room.
+    pub(super) fn add_credit(&mut self, id: TakerId, messages: u32) {
+        if let Some(consumer) = self.consumers.get_mut(&id) {
+            consumer.credit = consumer.credit.saturating_add(messages).min(model::limits::CREDIT_MAX);
+        }
+    }
+
+    /// The next taker with room, in turn; a receive whose caller is gone is passed over.
+    pub(super) fn next(&mut self) -> Option<Taker> {
+        for _ in 0..self.line.len() {
+            match self.line.pop_front()? {
+                Turn::Receive(waiting) if waiting.deliveries.is_closed() => {}
+                Turn::Receive(waiting) => return Some(Taker::Receive(waiting)),
+                Turn::Consumer(id) => {
+                    self.line.push_back(Turn::Consumer(id));
+                    let Some(consumer) = self.consumers.get(&id).filter(|consumer| consumer.credit > 0) else {
+                        continue;
+                    };
+                    let most = u32::try_from(DELIVERIES_PREPARED_MAX).unwrap_or(u32::MAX);
+                    return Some(Taker::Consumer { id, room: consumer.credit.min(most), lease: consumer.lease });
+                }
+            }
+        }
+        None
+    }
+
+    /// Puts back a receive that found nothing, at the front of the line.
+    pub(super) fn put_back(&mut self, taker: Taker) {
+        if let Taker::Receive(waiting) = taker {
+            self.line.push_front(Turn::Receive(waiting));
+        }
+    }
+
+    /// Notes what a consumer was handed.
+    pub(super) fn hand(&mut self, id: TakerId, receipts: &[Receipt]) {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return };
+        consumer.credit = consumer.credit.saturating_sub(u32::try_from(receipts.len()).unwrap_or(u32::MAX));
+        if matches!(consumer.lease, Lease::WithConnection) {
+            consumer.unsettled.extend(receipts);
+            self.holders.extend(receipts.iter().map(|receipt| (*receipt, id)));
+        }
+    }
+
+    /// Sends deliveries to a consumer; false when it is gone.
+    pub(super) fn send(&self, id: TakerId, deliveries: Result<Vec<Delivery>, Failure>) -> bool {
+        self.consumers.get(&id).is_some_and(|consumer| consumer.deliveries.try_send(deliveries).is_ok())
+    }
+
+    /// Forgets receipts that were settled.
+    pub(super) fn settled(&mut self, receipts: &[Receipt]) {
+        for receipt in receipts {
+            if let Some(consumer) = self.holders.remove(receipt).and_then(|id| self.consumers.get_mut(&id)) {
+                consumer.unsettled.remove(receipt);
+            }
+        }
+    }
+}
