@@ -32,11 +32,16 @@ pub(crate) struct Core {
     pub(crate) checkpoints: Mutex<()>,
     poison: OnceLock<Fault>,
     open_segments: Mutex<VecDeque<Arc<Segment>>>,
-    /// Given back when the last owner of the core goes.
-    _lock: Box<dyn Lock>,
+    /// Given back by `close`, or when the last owner of the core goes.
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 impl Core {
+    /// Lets another process open the folder. Handles that are still around only read after this.
+    pub(crate) fn unlock(&self) {
+        drop(self.lock.lock().expect("no holder panics").take());
+    }
+
     pub(crate) fn new(
         folder: Folder,
         settings: Settings,
@@ -55,7 +60,7 @@ impl Core {
             checkpoints: Mutex::new(()),
             poison: OnceLock::new(),
             open_segments: Mutex::new(VecDeque::new()),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         }
     }
 

@@ -428,7 +428,9 @@ impl SegmentStore {
     pub fn close(self) -> Result<(), Fault> {
         self.hands.stop();
         let mut writer = self.hands.writer.lock().expect("no holder panics");
-        writer.finish()?;
-        self.core.poison_on_failure(self.core.spare.trim(&self.core.folder))
+        let finished = writer.finish();
+        let trimmed = finished.and_then(|()| self.core.poison_on_failure(self.core.spare.trim(&self.core.folder)));
+        self.core.unlock();
+        trimmed
     }
 }
