@@ -38,6 +38,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every way to end, in the order of the documentation.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 12] = [
         Self::Done,
         Self::Found,

@@ -3,16 +3,24 @@
 //! Start at `wire` for the server and at `ctl` for the client commands.
 
 mod args;
+mod banner;
 mod config;
 mod context;
 mod ctl;
+mod demo;
+mod doctor;
 mod exit;
 mod explain;
+mod health;
+mod local;
 mod login;
 mod output;
 mod prompt;
 mod quantity;
+mod scratch;
 mod session;
+mod telemetry;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -41,6 +49,10 @@ fn run(command: Command) -> Result<(), Complaint> {
         Command::Explain(arguments) => explain::run(arguments.code.as_deref(), arguments.output),
         Command::Completion(arguments) => completion(arguments.shell),
         Command::Context(arguments) => login::contexts(arguments.command),
+        Command::Serve(arguments) => serve(wire::Role::Serve, &arguments.settings),
+        Command::Broker(arguments) => serve(wire::Role::Broker, &arguments.settings),
+        Command::Gateway(arguments) => serve(wire::Role::Gateway, &arguments.settings),
+        Command::Demo(arguments) => cores()?.block_on(demo::run(&arguments)),
         other => runtime(1)?.block_on(talk(other)),
     }
 }
@@ -49,6 +61,23 @@ fn completion(shell: clap_complete::Shell) -> Result<(), Complaint> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "recado", &mut script);
     output::raw(&script)
+}
+
+fn serve(role: wire::Role, arguments: &args::serve::SettingArguments) -> Result<(), Complaint> {
+    let layers = config::layers(arguments)?;
+    let mut settings = config::Settings::new(&layers)?;
+    match role {
+        // A broker's clients are gateways: HTTP only where it is asked for.
+        wire::Role::Broker if layers.is_default("http") => settings.http = None,
+        // A gateway on the machine of its broker must not take the broker's port.
+        wire::Role::Gateway if layers.is_default("grpc") => settings.grpc = None,
+        wire::Role::Serve | wire::Role::Broker | wire::Role::Gateway => {}
+    }
+    cores()?.block_on(wire::run(role, settings))
+}
+
+fn cores() -> Result<tokio::runtime::Runtime, Complaint> {
+    runtime(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
 /// A runtime for a client; servers take as many threads as there are cores.
@@ -91,6 +120,8 @@ async fn talk(command: Command) -> Result<(), Complaint> {
         }
         Command::Login(arguments) => login::login(&arguments).await,
         Command::Logout(arguments) => login::logout(&arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments).await,
+        Command::Health(arguments) => health::run(&arguments).await,
         _ => Ok(()),
     }
 }

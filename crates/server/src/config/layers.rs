@@ -76,6 +76,11 @@ impl Layers {
         (value, source)
     }
 
+    /// Whether nobody has said what a key is.
+    pub(crate) fn is_default(&self, name: &str) -> bool {
+        *self.get(name).1 == Source::Default
+    }
+
     /// Every key in the order of the documentation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str, &Source)> {
         KEYS.iter().map(|key| {

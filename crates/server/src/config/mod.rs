@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+#[cfg(test)]
 pub(crate) use key::find;
 pub(crate) use layers::{Flags, Layers};
 pub(crate) use nearest::nearest;

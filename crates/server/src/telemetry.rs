@@ -1,0 +1,26 @@
+//! Log lines on standard error: text for people, JSON for collectors.
+//! Invariant: standard output stays free of log lines; escapes appear on a terminal only.
+//! Called by `main` before a server starts.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, Settings};
+use crate::exit::{Complaint, Exit};
+use crate::output;
+
+/// Starts to write log lines as the settings say.
+pub(crate) fn start(settings: &Settings) -> Result<(), Complaint> {
+    let filter = EnvFilter::try_new(&settings.log).map_err(|error| {
+        let what = format!("log = {:?} is not valid: {error}", settings.log);
+        Complaint::here(Exit::Configuration, "config_invalid", what, "write error, warn, info, debug or trace")
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match settings.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal() && output::lively()).try_init(),
+    };
+    started
+        .map_err(|error| Complaint::here(Exit::Fault, "internal", format!("log lines cannot be written: {error}"), ""))
+}

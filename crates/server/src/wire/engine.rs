@@ -1,0 +1,97 @@
+//! What stands behind the doors: a broker in this process, or the way to brokers elsewhere.
+//! Invariant: doors see a `Backend`, a source of metrics and two facts; nothing else of what is behind.
+//! Opened by `wire` alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::caller::{Credentials, Secret};
+use model::node::Readiness;
+use model::queue::Durability;
+use model::{Backend, Failure};
+use tokio::sync::watch;
+use web::MetricsSource;
+
+use crate::config::Settings;
+use crate::context;
+use crate::exit::{Complaint, Exit};
+
+/// How often a gateway looks whether a broker answers.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What is behind the doors.
+pub(crate) struct Engine {
+    /// The one door to it.
+    pub(crate) backend: Arc<dyn Backend>,
+    /// Its metrics and readiness.
+    pub(crate) metrics: Arc<dyn MetricsSource>,
+    /// True while it can do its work.
+    pub(crate) ready: watch::Receiver<bool>,
+    /// The one-time token of a broker without administrator.
+    pub(crate) claim: Option<Secret>,
+    /// How a confirmed write is durable, where it is known.
+    pub(crate) durability: Option<Durability>,
+}
+
+impl Engine {
+    /// Opens the broker of this process, from the newest checkpoint and the log after it.
+    pub(crate) async fn open(settings: &Settings) -> Result<Self, Complaint> {
+        let _ = settings;
+        Err(Complaint::here(
+            Exit::Fault,
+            "no_broker",
+            "this build holds no broker",
+            "run a gateway in front of a broker elsewhere: recado gateway --brokers URL",
+        ))
+    }
+
+    /// Prepares the way to brokers elsewhere.
+    pub(crate) fn remote(settings: &Settings) -> Result<Self, Complaint> {
+        if settings.brokers.is_empty() {
+            let hint = "give --brokers http://HOST:PORT, or more than one separated by commas";
+            return Err(Complaint::here(Exit::Configuration, "config_invalid", "a gateway needs brokers", hint));
+        }
+        let backend: Arc<dyn Backend> = Arc::new(context::remote(&settings.brokers, settings.authority.as_deref())?);
+        let (reached, ready) = watch::channel(false);
+        tokio::spawn(probe(Arc::clone(&backend), reached));
+        let metrics = Arc::new(Reach(ready.clone()));
+        Ok(Self { backend, metrics, ready, claim: None, durability: None })
+    }
+
+    /// Ends it: a broker writes a checkpoint and closes its files.
+    pub(crate) async fn close(self) -> Result<(), Complaint> {
+        Ok(())
+    }
+}
+
+/// Looks again and again whether a broker answers. A refusal of these credentials is an answer.
+async fn probe(backend: Arc<dyn Backend>, reached: watch::Sender<bool>) {
+    loop {
+        let credentials = Credentials::Token(Secret::new("readiness"));
+        let answer = backend.authenticate(credentials, context::origin()).await;
+        let answers = matches!(answer, Ok(_) | Err(Failure::Refused(_)));
+        reached.send_if_modified(|known| std::mem::replace(known, answers) != answers);
+        if reached.is_closed() {
+            return;
+        }
+        tokio::time::sleep(PROBE_INTERVAL).await;
+    }
+}
+
+/// The readiness of a gateway: whether a broker answers.
+struct Reach(watch::Receiver<bool>);
+
+impl MetricsSource for Reach {
+    fn render(&self) -> String {
+        let up = u8::from(*self.0.borrow());
+        format!(
+            "# HELP recado_gateway_broker_reachable Whether a broker answers this gateway.\n\
+             # TYPE recado_gateway_broker_reachable gauge\n\
+             recado_gateway_broker_reachable {up}\n"
+        )
+    }
+
+    fn readiness(&self) -> Readiness {
+        if *self.0.borrow() { Readiness::Ready } else { Readiness::Starting }
+    }
+}

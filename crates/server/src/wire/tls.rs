@@ -1,0 +1,49 @@
+//! The certificate of the doors, read once from PEM files.
+//! Invariant: both doors show the same certificate; a broken file is told before anything listens.
+//! Called by `wire`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::TlsFiles;
+use crate::exit::{Complaint, Exit};
+
+/// A chain and its key, as PEM.
+pub(crate) struct Certificate {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
+fn invalid(what: &str) -> Complaint {
+    Complaint::here(Exit::Configuration, "tls_invalid", what, "give a PEM chain, and the PEM key that belongs to it")
+}
+
+impl Certificate {
+    /// Reads both files.
+    pub(crate) fn read(files: &TlsFiles) -> Result<Self, Complaint> {
+        let read = |path: &Path| std::fs::read(path).map_err(|error| Complaint::file(path, "read", &error));
+        Ok(Self { chain: read(&files.certificate)?, key: read(&files.key)? })
+    }
+
+    /// For the HTTP door.
+    pub(crate) fn http(&self) -> Result<Arc<rustls::ServerConfig>, Complaint> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.chain).collect();
+        let chain = chain.map_err(|error| invalid(&format!("the certificate is not PEM: {error}")))?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|error| invalid(&format!("the key is not PEM: {error}")))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| invalid(&format!("the certificate cannot be used: {error}")))?;
+        Ok(Arc::new(config))
+    }
+
+    /// For the gRPC door.
+    pub(crate) fn grpc(self) -> grpc::Tls {
+        grpc::Tls { certificate_pem: self.chain, key_pem: self.key }
+    }
+}
