@@ -14,7 +14,7 @@ use model::message::{MessageId, NewMessage};
 use model::node::{NodeDescription, Readiness};
 use model::number::{ByteSize, Timestamp};
 use shard::Shard;
-use storage::disk::Disk;
+use storage::disk::{Disk, RealDisk};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -66,6 +66,14 @@ pub struct Node {
 }
 
 impl Node {
+    /// Opens the node in its folder on the disk of this machine.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub async fn open_here(settings: Settings) -> Result<Self, Failure> {
+        Self::open(Arc::new(RealDisk), settings).await
+    }
+
     /// Opens the node in its folder, or makes it, and waits until it serves.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use model::caller::{Credentials, Secret};
 use model::node::Readiness;
 use model::queue::Durability;
 use model::{Backend, Failure};
+use node::Node;
 use tokio::sync::watch;
 use web::MetricsSource;
 
@@ -18,6 +19,9 @@ use crate::exit::{Complaint, Exit};
 
 /// How often a gateway looks whether a broker answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The first administrator, when a file gives its password.
+const ADMINISTRATOR: &str = "admin";
 
 /// What is behind the doors.
 pub(crate) struct Engine {
@@ -31,18 +35,40 @@ pub(crate) struct Engine {
     pub(crate) claim: Option<Secret>,
     /// How a confirmed write is durable, where it is known.
     pub(crate) durability: Option<Durability>,
+    /// The broker itself, when it is in this process.
+    node: Option<Node>,
 }
 
 impl Engine {
     /// Opens the broker of this process, from the newest checkpoint and the log after it.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Complaint> {
-        let _ = settings;
-        Err(Complaint::here(
-            Exit::Fault,
-            "no_broker",
-            "this build holds no broker",
-            "run a gateway in front of a broker elsewhere: recado gateway --brokers URL",
-        ))
+        let node = Node::open_here(node::Settings::new(settings.data.clone())).await?;
+        let claim = Self::first_administrator(&node, settings).await?;
+        let (told, ready) = watch::channel(true);
+        tokio::spawn(tell_readiness(node.readiness(), told));
+        Ok(Self {
+            backend: Arc::new(node.clone()),
+            metrics: Arc::new(Counters(node.clone())),
+            ready,
+            claim,
+            durability: Some(node.describe().durability),
+            node: Some(node),
+        })
+    }
+
+    /// Makes the administrator whose password the operator gave; without one the broker waits to be claimed.
+    async fn first_administrator(node: &Node, settings: &Settings) -> Result<Option<Secret>, Complaint> {
+        if node.is_claimed()? {
+            return Ok(None);
+        }
+        let Some(file) = &settings.admin_password_file else { return Ok(Some(node.open_claim())) };
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let what = format!("{}: {error}", file.display());
+            Complaint::here(Exit::Configuration, "config_invalid", what, "name a file whose first line is the password")
+        })?;
+        let password = Secret::new(text.lines().next().unwrap_or_default());
+        node.create_first_administrator(ADMINISTRATOR, password).await?;
+        Ok(None)
     }
 
     /// Prepares the way to brokers elsewhere.
@@ -55,12 +81,44 @@ impl Engine {
         let (reached, ready) = watch::channel(false);
         tokio::spawn(probe(Arc::clone(&backend), reached));
         let metrics = Arc::new(Reach(ready.clone()));
-        Ok(Self { backend, metrics, ready, claim: None, durability: None })
+        Ok(Self { backend, metrics, ready, claim: None, durability: None, node: None })
+    }
+
+    /// Lets what waits end: receives answer, streams end, nothing new comes in.
+    pub(crate) fn drain(&self) {
+        if let Some(node) = &self.node {
+            node.drain();
+        }
     }
 
     /// Ends it: a broker writes a checkpoint and closes its files.
     pub(crate) async fn close(self) -> Result<(), Complaint> {
-        Ok(())
+        let Some(node) = self.node else { return Ok(()) };
+        node.close().await.map_err(|fault| Failure::from(fault).into())
+    }
+}
+
+/// Passes on whether the broker can do its work.
+async fn tell_readiness(mut readiness: watch::Receiver<Readiness>, told: watch::Sender<bool>) {
+    loop {
+        let works = matches!(*readiness.borrow_and_update(), Readiness::Ready | Readiness::DiskNearlyFull);
+        told.send_replace(works);
+        if readiness.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The counters of a broker in this process.
+struct Counters(Node);
+
+impl MetricsSource for Counters {
+    fn render(&self) -> String {
+        self.0.metrics()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.0.describe().readiness
     }
 }
 

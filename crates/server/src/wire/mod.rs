@@ -136,6 +136,7 @@ impl Running {
     pub(crate) async fn stop(self, drain: Duration) -> Result<(), Complaint> {
         let Self { draining, mut doors, engine, .. } = self;
         draining.send_replace(true);
+        engine.drain();
         let deadline = tokio::time::Instant::now() + drain;
         let mut first = Ok(());
         loop {
@@ -171,14 +172,12 @@ fn flat(ended: Result<Result<(), Complaint>, tokio::task::JoinError>) -> Result<
 async fn listen(name: &str, address: Option<SocketAddr>) -> Result<Option<TcpListener>, Complaint> {
     let Some(address) = address else { return Ok(None) };
     TcpListener::bind(address).await.map(Some).map_err(|error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!("another process listens there: stop it, or give --{name} another port")
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                format!("this user may not listen there: give --{name} a port above 1023")
-            }
-            _ => format!("give --{name} an address of this machine"),
+        let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+            format!("another process listens there: stop it, or give --{name} another port")
+        } else if error.kind() == std::io::ErrorKind::PermissionDenied {
+            format!("this user may not listen there: give --{name} a port above 1023")
+        } else {
+            format!("give --{name} an address of this machine")
         };
         Complaint::here(Exit::Local, "listen", format!("cannot listen on {address} for {name}: {error}"), hint)
     })
