@@ -4,6 +4,7 @@
 
 mod args;
 mod banner;
+mod bench;
 mod config;
 mod context;
 mod ctl;
@@ -45,16 +46,47 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Complaint> {
     match command {
-        Command::Config(arguments) => config::run(&arguments),
-        Command::Explain(arguments) => explain::run(arguments.code.as_deref(), arguments.output),
-        Command::Completion(arguments) => completion(arguments.shell),
-        Command::Context(arguments) => login::contexts(arguments.command),
         Command::Serve(arguments) => serve(wire::Role::Serve, &arguments.settings),
         Command::Broker(arguments) => serve(wire::Role::Broker, &arguments.settings),
         Command::Gateway(arguments) => serve(wire::Role::Gateway, &arguments.settings),
         Command::Demo(arguments) => cores()?.block_on(demo::run(&arguments)),
-        other => runtime(1)?.block_on(talk(other)),
+        Command::Bench(arguments) => cores()?.block_on(bench::run(arguments)),
+        Command::BenchServer(arguments) => cores()?.block_on(bench::server::run(&arguments)),
+        Command::Config(arguments) => config::run(&arguments),
+        Command::Explain(arguments) => explain::run(arguments.code.as_deref(), arguments.output),
+        Command::Completion(arguments) => completion(arguments.shell),
+        Command::Context(arguments) => login::contexts(arguments.command),
+        Command::Login(arguments) => alone(login::login(&arguments)),
+        Command::Logout(arguments) => alone(login::logout(&arguments)),
+        Command::Doctor(arguments) => alone(doctor::run(&arguments)),
+        Command::Health(arguments) => alone(health::run(&arguments)),
+        Command::Queue(args::queue::QueueArguments { client, namespace, command }) => {
+            alone(async { ctl::queue::run(&context::open(&client).await?, &namespace.namespace, command).await })
+        }
+        Command::Topic(args::topic::TopicArguments { client, namespace, command }) => {
+            alone(async { ctl::topic::run(&context::open(&client).await?, &namespace.namespace, command).await })
+        }
+        Command::Subscription(args::topic::SubscriptionArguments { client, namespace, command }) => {
+            alone(async { ctl::subscription::run(&context::open(&client).await?, &namespace.namespace, command).await })
+        }
+        Command::User(args::access::UserArguments { client, command }) => {
+            alone(async { ctl::user::run(&context::open(&client).await?, command).await })
+        }
+        Command::Token(args::access::TokenArguments { client, namespace, command }) => {
+            alone(async { ctl::access::tokens(&context::open(&client).await?, &namespace.namespace, command).await })
+        }
+        Command::Grant(args::access::GrantArguments { client, namespace, command }) => {
+            alone(async { ctl::access::grants(&context::open(&client).await?, &namespace.namespace, command).await })
+        }
+        Command::Namespace(args::access::NamespaceArguments { client, command }) => {
+            alone(async { ctl::user::namespaces(&context::open(&client).await?, command).await })
+        }
     }
+}
+
+/// One command of a client, on a single thread.
+fn alone(command: impl Future<Output = Result<(), Complaint>>) -> Result<(), Complaint> {
+    runtime(1)?.block_on(command)
 }
 
 fn completion(shell: clap_complete::Shell) -> Result<(), Complaint> {
@@ -90,38 +122,4 @@ fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Complaint> {
             "raise the limit of processes",
         )
     })
-}
-
-async fn talk(command: Command) -> Result<(), Complaint> {
-    match command {
-        Command::Queue(arguments) => {
-            let session = context::open(&arguments.client).await?;
-            ctl::queue::run(&session, &arguments.namespace.namespace, arguments.command).await
-        }
-        Command::Topic(arguments) => {
-            let session = context::open(&arguments.client).await?;
-            ctl::topic::run(&session, &arguments.namespace.namespace, arguments.command).await
-        }
-        Command::Subscription(arguments) => {
-            let session = context::open(&arguments.client).await?;
-            ctl::subscription::run(&session, &arguments.namespace.namespace, arguments.command).await
-        }
-        Command::User(arguments) => ctl::user::run(&context::open(&arguments.client).await?, arguments.command).await,
-        Command::Token(arguments) => {
-            let session = context::open(&arguments.client).await?;
-            ctl::access::tokens(&session, &arguments.namespace.namespace, arguments.command).await
-        }
-        Command::Grant(arguments) => {
-            let session = context::open(&arguments.client).await?;
-            ctl::access::grants(&session, &arguments.namespace.namespace, arguments.command).await
-        }
-        Command::Namespace(arguments) => {
-            ctl::user::namespaces(&context::open(&arguments.client).await?, arguments.command).await
-        }
-        Command::Login(arguments) => login::login(&arguments).await,
-        Command::Logout(arguments) => login::logout(&arguments).await,
-        Command::Doctor(arguments) => doctor::run(&arguments).await,
-        Command::Health(arguments) => health::run(&arguments).await,
-        _ => Ok(()),
-    }
 }

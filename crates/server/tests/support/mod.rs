@@ -1,0 +1,66 @@
+//! Runs the binary as a user does, without the user's environment.
+//! Used by the other tests of this folder.
+
+#![allow(clippy::unwrap_used, dead_code, reason = "each test uses a part")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+
+/// The binary, with a home of its own.
+pub(crate) fn recado(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recado"));
+    command.args(arguments).env_clear().env("HOME", home).stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn run(home: &Path, arguments: &[&str]) -> Output {
+    recado(home, arguments).output().unwrap()
+}
+
+/// What it said on standard output.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What it said on standard error.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A server that ends with the test.
+pub(crate) struct Server {
+    /// Its process.
+    pub(crate) process: Child,
+    stdin: Option<ChildStdin>,
+    /// The lines it said first.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Server {
+    /// Starts one and reads its first lines.
+    pub(crate) fn start(home: &Path, arguments: &[&str], lines: usize) -> Self {
+        let mut process = recado(home, arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let stdin = process.stdin.take();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let lines = out.lines().take(lines).map(Result::unwrap).collect();
+        Self { process, stdin, lines }
+    }
+
+    /// The broker that only flushes; answers with its gRPC address too.
+    pub(crate) fn null(home: &Path) -> (Self, String) {
+        let server = Self::start(home, &["bench-server", "null", "--data", home.to_str().unwrap()], 1);
+        let greeting: serde_json::Value = serde_json::from_str(&server.lines[0]).unwrap();
+        let address = greeting["grpc"].as_str().unwrap().to_owned();
+        (server, address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
