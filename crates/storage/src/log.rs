@@ -100,13 +100,28 @@ impl Hands {
         self.core.spare.stop();
         let threads = std::mem::take(&mut *self.threads.lock().expect("no holder panics"));
         for thread in threads {
-            // A writer that panicked has already failed its callers.
-            let _ = thread.join();
+            // The last handle may go inside a completion; the writer cannot wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                // A writer that panicked has closed the store already.
+                let _ = thread.join();
+            }
         }
         if self.core.settings.threads == Threads::Caller
             && let Ok(mut writer) = self.writer.lock()
         {
             writer.run_queued();
+        }
+    }
+}
+
+/// A completion that panics takes the writer with it: nothing may wait for it any more.
+struct CloseOnPanic(Arc<Core>);
+
+impl Drop for CloseOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.poison(&Fault::Closed);
+            self.0.inbox.stop();
         }
     }
 }
@@ -165,10 +180,12 @@ impl SegmentStore {
     fn start_threads(&self) -> Result<(), Fault> {
         let writer = Arc::clone(&self.hands.writer);
         let core = Arc::clone(&self.core);
+        let panic_core = Arc::clone(&self.core);
         let threads = [
-            thread::Builder::new()
-                .name("log-writer".to_owned())
-                .spawn(move || writer.lock().expect("no holder panics").write_while_open()),
+            thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
+                let _closing = CloseOnPanic(panic_core);
+                writer.lock().expect("no holder panics").write_while_open();
+            }),
             thread::Builder::new().name("log-spare".to_owned()).spawn(move || core.spare.prepare_while_open(&core)),
         ];
         for thread in threads {

@@ -51,10 +51,12 @@ fn file_of(fault: &Fault) -> Option<&Path> {
 
 /// Opens the damaged disk and says whether the damage of `path` was named. Panics when anything is lost.
 fn is_named(disk: &MemoryDisk, path: &Path, flip: &str) -> bool {
+    let before = disk.content(path);
     let opened = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), stepped());
     let (store, recovered) = match opened {
         Ok(opened) => opened,
         Err(fault) => {
+            assert_eq!(disk.content(path), before, "{flip}: a damaged file is left as it is");
             assert_eq!(file_of(&fault), Some(path), "{flip}: {fault}");
             return true;
         }

@@ -232,3 +232,49 @@ fn checkpoints_come_back_and_the_last_two_stay() {
         assert_eq!(store.newest_checkpoint().unwrap().unwrap().index, LogIndex(30));
     });
 }
+
+#[test]
+fn the_last_handle_may_go_inside_a_completion() {
+    on_both(|disk, folder| {
+        let (store, _) = SegmentStore::open(Arc::clone(&disk), folder, settings()).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let last = store.clone();
+        let (held, go) = std::sync::mpsc::channel::<()>();
+        store.append(
+            frames(0..3, 1),
+            Box::new(move |outcome| {
+                go.recv().unwrap();
+                drop(last);
+                sender.send(outcome).unwrap();
+            }),
+        );
+        drop(store);
+        held.send(()).unwrap();
+        assert_eq!(receiver.recv().unwrap(), Ok(()));
+    });
+}
+
+#[test]
+fn reads_beside_a_cut_see_the_old_frames_or_none_and_never_damage() {
+    let disk = MemoryDisk::new();
+    let (store, _) = SegmentStore::open(Arc::new(disk), Path::new("/shard"), settings()).unwrap();
+    append(&store, frames(0..60, 1)).unwrap();
+    std::thread::scope(|scope| {
+        let reader = store.clone();
+        let reading = scope.spawn(move || {
+            for round in 0..4000_u64 {
+                let index = 20 + round % 40;
+                if let Some(found) = reader.read(LogIndex(index)).unwrap() {
+                    assert_eq!(found, frame(index, found.term.0));
+                }
+            }
+        });
+        let mut term = 2;
+        while !reading.is_finished() {
+            wait(|done| store.truncate_after(Some(LogIndex(25)), done)).unwrap();
+            append(&store, frames(26..60, term)).unwrap();
+            term += 1;
+        }
+        reading.join().unwrap();
+    });
+}
