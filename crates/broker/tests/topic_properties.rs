@@ -144,14 +144,13 @@ impl World {
         let base = records.kept.first().map_or(0, |kept| kept.entry.offset.get());
         let chosen = base + from..base + from + count;
         let partition = Partition::new(partition);
-        let mut position = 0;
-        for kept in records.kept.iter_mut().filter(|kept| chosen.contains(&kept.entry.offset.get())) {
+        let inside = records.kept.iter_mut().filter(|kept| chosen.contains(&kept.entry.offset.get()));
+        for (kept, position) in inside.zip(0..) {
             let (old, to) = (kept.entry.stored.at, MessageRef { index, position });
             let elsewhere = MessageRef { index, position: u32::MAX };
             assert!(!self.topic.relocate(partition, kept.entry.offset, elsewhere, to, &mut self.ledger));
             assert!(self.topic.relocate(partition, kept.entry.offset, old, to, &mut self.ledger));
             kept.entry.stored.at = to;
-            position += 1;
         }
         let gone = Offset::new(records.end);
         let at = MessageRef { index, position: 0 };

@@ -4,6 +4,9 @@
 //! change moves as few partitions as that allows; the generation rises with each change.
 //! Called by `subscription::Stream`. Properties: `tests/group_properties.rs`.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use model::limits::MEMBERS_PER_SUBSCRIPTION_MAX;
 use model::name::MemberName;
 use model::number::{Generation, Partition};
@@ -93,17 +96,11 @@ impl Group {
             self.owners.fill(None);
             return;
         }
-        let held = |member: &MemberName| self.owners.iter().flatten().filter(|owner| *owner == member).count();
-        let mut by_share: Vec<_> =
-            self.members.iter().enumerate().map(|(at, member)| (std::cmp::Reverse(held(member)), at)).collect();
-        by_share.sort_unstable();
-        let (base, larger) = (self.owners.len() / count, self.owners.len() % count);
-        let mut room = vec![base; count];
-        by_share.iter().take(larger).for_each(|(_, at)| room[*at] += 1);
+        let mut room = self.shares();
+        let places: BTreeMap<&MemberName, usize> = self.members.iter().zip(0..).collect();
         for owner in &mut self.owners {
-            let at = owner.as_ref().and_then(|name| self.members.iter().position(|member| member == name));
-            match at.filter(|at| room[*at] > 0) {
-                Some(at) => room[at] -= 1,
+            match owner.as_ref().and_then(|name| places.get(name)).filter(|at| room[**at] > 0) {
+                Some(at) => room[*at] -= 1,
                 None => *owner = None,
             }
         }
@@ -115,5 +112,18 @@ impl Group {
             room[with_room] -= 1;
             *owner = Some(self.members[with_room].clone());
         }
+    }
+
+    /// How many partitions each member is to have, in the order of the members.
+    fn shares(&self) -> Vec<usize> {
+        let mut held: BTreeMap<&MemberName, usize> = BTreeMap::new();
+        self.owners.iter().flatten().for_each(|owner| *held.entry(owner).or_default() += 1);
+        let most_first = |member| Reverse(held.get(member).copied().unwrap_or_default());
+        let mut by_share: Vec<_> = self.members.iter().map(most_first).zip(0..).collect();
+        by_share.sort_unstable();
+        let count = self.members.len();
+        let mut shares = vec![self.owners.len() / count; count];
+        by_share.iter().take(self.owners.len() % count).for_each(|(_, at): &(_, usize)| shares[*at] += 1);
+        shares
     }
 }

@@ -11,7 +11,6 @@ mod retention;
 mod run;
 mod snapshot;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use model::message::Availability;
@@ -255,12 +254,5 @@ impl Topic {
             .flat_map(|(partition, history)| history.references_in(log).map(move |entry| (partition, entry)))
             .take(max)
             .collect()
-    }
-
-    /// Adds every reference to a count by segment start, to compare the ledger with.
-    pub fn count_references(&self, counts: &mut BTreeMap<MessageRef, u64>) {
-        for (_, history) in self.histories() {
-            history.from(Offset::new(0)).for_each(|entry| *counts.entry(entry.stored.at).or_default() += 1);
-        }
     }
 }

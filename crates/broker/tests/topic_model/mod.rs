@@ -93,8 +93,7 @@ impl NaiveTopic {
     pub(crate) fn trim(&mut self, now: Timestamp) {
         let settings = &self.settings;
         for records in &mut self.partitions {
-            loop {
-                let Some(first) = records.kept.first() else { break };
+            while let Some(first) = records.kept.first() {
                 let old = settings.retention.is_some_and(|age| first.entry.published_at.after(age) <= now);
                 let many = settings.retention_bytes.is_some_and(|max| records.bytes() > max.get());
                 if old || (many && records.kept.len() > 1) {
