@@ -1,4 +1,4 @@
-//! The help of every command stays as it is shown in `snapshots/`, and completions know every command.
+//! The help of every command stays as it is shown in `fixtures/help/`, and completions know every command.
 //! After a wanted change, write the new text of the failing command into its file.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the impossible stops there")]
@@ -39,7 +39,7 @@ const COMMANDS: [&str; 24] = [
 #[test]
 fn help_stays_as_it_is() {
     let home = tempfile::tempdir().unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("snapshots");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("fixtures").join("help");
     let mut differing = Vec::new();
     for command in COMMANDS {
         let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();

@@ -71,8 +71,8 @@ impl Core {
         index: LogIndex,
         sections: impl Iterator<Item = (SectionName, Bytes)>,
     ) -> Result<(), Fault> {
-        self.check()?;
         let _one_at_a_time = self.checkpoints.lock().expect("no holder panics");
+        self.check_open()?;
         let name = checkpoint_name(term, index);
         let temporary = temporary_name(&name);
         let outcome = write_file(&self.folder, &temporary, term, index, sections);

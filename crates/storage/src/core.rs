@@ -72,6 +72,12 @@ impl Core {
         }
     }
 
+    /// Refuses callers that write on their own thread once the store is closed: the folder may have another owner.
+    pub(crate) fn check_open(&self) -> Result<(), Fault> {
+        self.check()?;
+        if self.inbox.is_stopping() { Err(Fault::Closed) } else { Ok(()) }
+    }
+
     pub(crate) fn poisoned(&self) -> Option<Fault> {
         self.poison.get().cloned()
     }

@@ -276,6 +276,10 @@ impl Inbox {
         self.room.notify_all();
     }
 
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.state().is_stopping
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.state().queue.is_empty()
     }

@@ -354,8 +354,8 @@ impl SegmentStore {
     /// Deletes a sealed segment and says how many bytes came back. Only for segments with a committed frame
     /// behind them; a segment is sealed shortly after the completion of the append that rolled. Reads that are under way finish; later ones find nothing.
     pub fn delete_segment(&self, first: LogIndex) -> Result<ByteCount, Fault> {
-        self.core.check()?;
         let _shape = self.core.shape.lock().expect("no holder panics");
+        self.core.check_open()?;
         let mut segments = self.core.segments.write().expect("no holder panics");
         let Some(segment) = segments.get(&first).cloned() else {
             return Err(Fault::Misuse { what: "no segment starts at this index" });
@@ -416,7 +416,7 @@ impl SegmentStore {
 
     /// Drops the spare segment: call it when the shard is idle.
     pub fn trim(&self) -> Result<(), Fault> {
-        self.core.check()?;
+        self.core.check_open()?;
         self.core.poison_on_failure(self.core.spare.trim(&self.core.folder))
     }
 
@@ -447,6 +447,9 @@ impl SegmentStore {
         let mut writer = self.hands.writer.lock().expect("no holder panics");
         let finished = writer.finish();
         let trimmed = finished.and_then(|()| self.core.poison_on_failure(self.core.spare.trim(&self.core.folder)));
+        // Whoever writes a checkpoint or deletes a segment on its own thread finishes first.
+        drop(self.core.checkpoints.lock().expect("no holder panics"));
+        drop(self.core.shape.lock().expect("no holder panics"));
         self.core.unlock();
         trimmed
     }

@@ -205,7 +205,9 @@ fn two_stores_never_share_a_folder() {
         let other = store.clone();
         store.close().unwrap();
         assert_eq!(append(&other, frames(0..1, 1)), Err(Fault::Closed));
-        drop(other);
+        assert_eq!(other.write_checkpoint(Term(1), LogIndex(1), std::iter::empty()), Err(Fault::Closed));
+        assert_eq!(other.delete_segment(LogIndex(0)), Err(Fault::Closed));
+        assert_eq!(other.trim(), Err(Fault::Closed));
         assert!(SegmentStore::open(disk, folder, settings()).is_ok());
     });
 }

@@ -25,7 +25,7 @@ pub(crate) struct UserArguments {
 pub(crate) enum UserCommand {
     /// Create a user; its password is asked for, or read from --new-password-file
     #[command(
-        after_help = "Examples:\n  recado user create ada --role developer\n  recado user create meter --role monitor --new-password-file meter.password"
+        before_help = "Examples:\n  recado user create ada --role developer\n  recado user create meter --role monitor --new-password-file meter.password"
     )]
     Create(CreateUserArguments),
     /// Change roles, password or whether the user may log in
@@ -106,7 +106,7 @@ pub(crate) struct TokenArguments {
 pub(crate) enum TokenCommand {
     /// Make a token; its secret is printed once, alone on standard output
     #[command(
-        after_help = "Examples:\n  recado token create nightly --right publish --queue-prefix orders --lifetime 90d > nightly.token"
+        before_help = "Examples:\n  recado token create nightly --right publish --queue-prefix orders --lifetime 90d > nightly.token"
     )]
     Create(CreateTokenArguments),
     /// List tokens and sessions, yours or another user's
@@ -200,7 +200,7 @@ pub(crate) struct GrantArguments {
 pub(crate) enum GrantCommand {
     /// Give rights, or take them with --effect deny
     #[command(
-        after_help = "Examples:\n  recado grant add ada --right publish --right describe --queue orders\n  recado grant add eve --effect deny --right peek --queue-prefix \"\""
+        before_help = "Examples:\n  recado grant add ada --right publish --right describe --queue orders\n  recado grant add eve --effect deny --right peek --queue-prefix \"\""
     )]
     Add(AddGrantArguments),
     /// Remove a grant
@@ -317,7 +317,7 @@ pub(crate) struct ContextArguments {
 pub(crate) enum ContextCommand {
     /// Add or change a context
     #[command(
-        after_help = "Examples:\n  recado context add production --broker https://broker.example.com:8081 --authority ca.pem --use"
+        before_help = "Examples:\n  recado context add production --broker https://broker.example.com:8081 --authority ca.pem --use"
     )]
     Add(AddContextArguments),
     /// Use a context from now on

@@ -34,19 +34,19 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run everything in one process: broker, REST, console and gRPC
     #[command(
-        after_help = "Examples:\n  recado serve\n  recado serve --data /var/lib/recado --http 0.0.0.0:8080 --tls-certificate chain.pem --tls-key key.pem"
+        before_help = "Examples:\n  recado serve\n  recado serve --data /var/lib/recado --http 0.0.0.0:8080 --tls-certificate chain.pem --tls-key key.pem"
     )]
     Serve(serve::ServeArguments),
-    /// Run a broker with gRPC; HTTP answers health and metrics beside it
+    /// Run a broker with gRPC, for gateways; --http adds the HTTP door
     Broker(serve::ServeArguments),
     /// Run REST and console in front of brokers elsewhere
-    #[command(after_help = "Examples:\n  recado gateway --brokers http://10.0.0.5:8081 --http 127.0.0.1:8080")]
+    #[command(before_help = "Examples:\n  recado gateway --brokers http://10.0.0.5:8081 --http 127.0.0.1:8080")]
     Gateway(serve::ServeArguments),
     /// See everything at work on real flights, in seconds
     Demo(serve::DemoArguments),
     /// Measure the disk, a broker that does nothing, and this broker, in one run
     #[command(
-        after_help = "Examples:\n  recado bench --quick\n  recado bench --data /var/lib/recado --output json > bench.json"
+        before_help = "Examples:\n  recado bench --quick\n  recado bench --data /var/lib/recado --output json > bench.json"
     )]
     Bench(serve::BenchArguments),
     /// Queues: each message goes to one consumer
@@ -65,7 +65,7 @@ pub(crate) enum Command {
     Namespace(access::NamespaceArguments),
     /// Log in and keep the session in a context
     #[command(
-        after_help = "Examples:\n  recado login --user ada\n  recado login --claim --user admin\n  recado login --url https://broker.example.com:8081 --context production --user ada"
+        before_help = "Examples:\n  recado login --user ada\n  recado login --claim --user admin\n  recado login --url https://broker.example.com:8081 --context production --user ada"
     )]
     Login(access::LoginArguments),
     /// End the session
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Contexts: brokers by name
     Context(access::ContextArguments),
     /// Show the settings of a server and where each came from, or check a file
-    #[command(after_help = "Examples:\n  recado config --origin\n  recado config --check recado.toml")]
+    #[command(before_help = "Examples:\n  recado config --origin\n  recado config --check recado.toml")]
     Config(serve::ConfigArguments),
     /// Look for what is wrong or will be, on this machine and in the broker
     Doctor(serve::DoctorArguments),
@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Explain(serve::ExplainArguments),
     /// Print the completion of a shell
     #[command(
-        after_help = "Examples:\n  recado completion bash > /etc/bash_completion.d/recado\n  recado completion fish > ~/.config/fish/completions/recado.fish"
+        before_help = "Examples:\n  recado completion bash > /etc/bash_completion.d/recado\n  recado completion fish > ~/.config/fish/completions/recado.fish"
     )]
     Completion(serve::CompletionArguments),
     /// One server of a benchmark, started by `bench` itself

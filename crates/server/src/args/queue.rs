@@ -28,7 +28,7 @@ pub(crate) struct QueueArguments {
 pub(crate) enum QueueCommand {
     /// Create a queue; done when it is there with equal settings
     #[command(
-        after_help = "Examples:\n  recado queue create orders\n  recado queue create orders --dead-letter orders.dead --delivery-limit 5\n  recado queue create mail --order per-key --partitions 8"
+        before_help = "Examples:\n  recado queue create orders\n  recado queue create orders --dead-letter orders.dead --delivery-limit 5\n  recado queue create mail --order per-key --partitions 8"
     )]
     Create(CreateArguments),
     /// Show settings, counts and owner
@@ -37,7 +37,7 @@ pub(crate) enum QueueCommand {
     List(PageArguments),
     /// Change settings; what is not named stays
     #[command(
-        after_help = "Examples:\n  recado queue alter orders --lease 2m\n  recado queue alter orders --max-messages none"
+        before_help = "Examples:\n  recado queue alter orders --lease 2m\n  recado queue alter orders --max-messages none"
     )]
     Alter(AlterArguments),
     /// Delete a queue; only its owner or an administrator may
@@ -48,12 +48,12 @@ pub(crate) enum QueueCommand {
     Transfer(TransferArguments),
     /// Publish messages; confirmed once they are on disk
     #[command(
-        after_help = "Examples:\n  recado queue publish orders \"hello\"\n  recado queue publish orders --lines < orders.txt\n  recado queue publish mail \"later\" --delay 1h --key customer-7 --header trace=a1"
+        before_help = "Examples:\n  recado queue publish orders \"hello\"\n  recado queue publish orders --lines < orders.txt\n  recado queue publish mail \"later\" --delay 1h --key customer-7 --header trace=a1"
     )]
     Publish(PublishArguments),
     /// Take messages under a lease; --ack settles them at once
     #[command(
-        after_help = "Examples:\n  recado queue receive orders --max 10 --wait 5s\n  recado queue receive orders --ack --body"
+        before_help = "Examples:\n  recado queue receive orders --max 10 --wait 5s\n  recado queue receive orders --ack --body"
     )]
     Receive(ReceiveArguments),
     /// Settle deliveries: the work is done
@@ -68,7 +68,7 @@ pub(crate) enum QueueCommand {
     Cancel(CancelArguments),
     /// Move dead letters back to where they came from
     #[command(
-        after_help = "Examples:\n  recado queue redrive orders.dead\n  recado queue redrive orders.dead --reason rejected --max 100 --rate 10 --target orders.retry"
+        before_help = "Examples:\n  recado queue redrive orders.dead\n  recado queue redrive orders.dead --reason rejected --max 100 --rate 10 --target orders.retry"
     )]
     Redrive(RedriveArguments),
 }

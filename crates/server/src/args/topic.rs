@@ -26,7 +26,7 @@ pub(crate) struct TopicArguments {
 pub(crate) enum TopicCommand {
     /// Create a topic; done when it is there with equal settings
     #[command(
-        after_help = "Examples:\n  recado topic create flights --partitions 4\n  recado topic create prices --cleanup compact --retention none"
+        before_help = "Examples:\n  recado topic create flights --partitions 4\n  recado topic create prices --cleanup compact --retention none"
     )]
     Create(CreateArguments),
     /// Show settings, partitions and owner
@@ -41,17 +41,17 @@ pub(crate) enum TopicCommand {
     Transfer(TransferArguments),
     /// Publish messages; confirmed once they are on disk
     #[command(
-        after_help = "Examples:\n  recado topic publish flights --key UA \"late\"\n  recado topic publish flights --lines < flights.txt"
+        before_help = "Examples:\n  recado topic publish flights --key UA \"late\"\n  recado topic publish flights --lines < flights.txt"
     )]
     Publish(PublishArguments),
     /// Read a partition, without a subscription and without changing anything
     #[command(
-        after_help = "Examples:\n  recado topic read flights --partition 2 --from 100 --limit 20\n  recado topic read flights --from latest --wait 30s"
+        before_help = "Examples:\n  recado topic read flights --partition 2 --from 100 --limit 20\n  recado topic read flights --from latest --wait 30s"
     )]
     Read(ReadArguments),
     /// Follow all partitions as messages come; Ctrl-C ends it
     #[command(
-        after_help = "Examples:\n  recado topic tail flights\n  recado topic tail flights --from earliest --output json"
+        before_help = "Examples:\n  recado topic tail flights\n  recado topic tail flights --from earliest --output json"
     )]
     Tail(TailArguments),
 }
@@ -194,7 +194,7 @@ pub(crate) struct SubscriptionArguments {
 pub(crate) enum SubscriptionCommand {
     /// Create a subscription; done when it is there with equal settings
     #[command(
-        after_help = "Examples:\n  recado subscription create flights billing\n  recado subscription create flights totals --kind stream --from earliest"
+        before_help = "Examples:\n  recado subscription create flights billing\n  recado subscription create flights totals --kind stream --from earliest"
     )]
     Create(CreateSubscriptionArguments),
     /// Show settings, members and lag

@@ -48,11 +48,16 @@ impl Server {
         Self { process, stdin, lines }
     }
 
-    /// The broker that only flushes; answers with its gRPC address too.
-    pub(crate) fn null(home: &Path) -> (Self, String) {
-        let server = Self::start(home, &["bench-server", "null", "--data", home.to_str().unwrap()], 1);
+    /// A server of the benchmark, `null` or `product`, with `home` logged in to it.
+    pub(crate) fn bench(home: &Path, kind: &str) -> (Self, String) {
+        let server = Self::start(home, &["bench-server", kind, "--data", home.to_str().unwrap()], 1);
         let greeting: serde_json::Value = serde_json::from_str(&server.lines[0]).unwrap();
         let address = greeting["grpc"].as_str().unwrap().to_owned();
+        let password = home.join("login.password");
+        std::fs::write(&password, greeting["password"].as_str().unwrap()).unwrap();
+        let words = ["login", "--url", &address, "--user", "admin", "--password-file", password.to_str().unwrap()];
+        let ended = run(home, &words);
+        assert!(ended.status.success() && ended.stdout.is_empty(), "{}", stderr(&ended));
         (server, address)
     }
 }
