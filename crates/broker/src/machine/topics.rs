@@ -73,8 +73,11 @@ impl Machine {
         let settings = request.patch.clone().applied_to(entry.settings.clone());
         settings.check()?;
         entry.core.alter(settings.clone()).map_err(|misfit| misfit.refusal(&name))?;
+        let grown = settings.partitions > entry.settings.partitions;
         entry.settings = settings;
-        self.grow_subscriptions(id, effects);
+        if grown {
+            self.grow_subscriptions(id, effects);
+        }
         self.reschedule_topic(id);
         Ok(Outcome::response(Response::AlterTopic(self.describe_topic_id(id))))
     }

@@ -2,7 +2,7 @@
 //!
 //! Kept: slots, and of each message what its state and its rare facts are. Made anew: the ready bits, the
 //! timers, the order of keys, the sums; they follow from what is kept.
-//! Invariant: decoding gives an equal queue.
+//! Invariant: a decoded queue behaves the same and encodes to the same bytes; chunks may begin elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
 
