@@ -2,7 +2,7 @@
 //! Invariants: processes end with the world; names from `World::name` are never used twice, so tests share one.
 //! Used by every suite of this folder.
 
-#![allow(clippy::unwrap_used, dead_code, reason = "each test uses a part, and stops at the impossible")]
+#![allow(clippy::unwrap_used, dead_code, unused_imports, reason = "each test uses a part, and stops at the impossible")]
 
 mod http;
 mod process;
@@ -70,6 +70,11 @@ impl World {
         shared.retain(|(known, _)| *known != shape);
         shared.push((shape, Arc::downgrade(&world)));
         world
+    }
+
+    /// What stands between clients and the broker.
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// A name that nobody else uses.
@@ -157,10 +162,13 @@ impl World {
     }
 }
 
-impl Drop for World {
+/// Says what the processes said, when the test that holds it fails.
+pub(crate) struct Report<'a>(pub(crate) &'a World);
+
+impl Drop for Report<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            std::io::Write::write_all(&mut std::io::stderr(), self.log().as_bytes()).unwrap();
+            std::io::Write::write_all(&mut std::io::stderr(), self.0.log().as_bytes()).unwrap();
         }
     }
 }

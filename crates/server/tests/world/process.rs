@@ -6,8 +6,9 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -22,7 +23,8 @@ pub(crate) struct Process {
     pub(crate) grpc: Option<SocketAddr>,
     /// The claim token, from the banner.
     pub(crate) claim: Option<String>,
-    _stdout: BufReader<ChildStdout>,
+    /// Hears when its standard output ends, which it does with the process.
+    silence: Mutex<Receiver<()>>,
 }
 
 impl Process {
@@ -52,7 +54,12 @@ impl Process {
                 _ => {}
             }
         }
-        Self { child, http, grpc, claim, _stdout: stdout }
+        let (ended, silence) = channel();
+        std::thread::spawn(move || {
+            std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+            let _ = ended.send(());
+        });
+        Self { child, http, grpc, claim, silence: Mutex::new(silence) }
     }
 
     fn signal(&self, signal: Signal) {
@@ -73,15 +80,9 @@ impl Process {
 
     /// Waits for its end, which must be a success.
     pub(crate) fn ended_well(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                assert!(status.success(), "it ended with {status}");
-                return;
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-            std::thread::yield_now();
-        }
+        self.silence.get_mut().unwrap().recv_timeout(PATIENCE).expect("it ends in time");
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "it ended with {status}");
     }
 }
 
