@@ -443,7 +443,7 @@ pub struct Peek {
 /// What a peek saw.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeekedMessages {
-    /// In order of delivery for ready ones, of due time for the others.
+    /// In order of partition and sequence, so that a page goes on where the one before ended.
     pub messages: Vec<Peeked>,
     /// Continue after this place; `None` at the end.
     pub next: Option<MessagePlace>,
@@ -492,13 +492,16 @@ pub struct Redrive {
 }
 
 impl Redrive {
-    /// Checks the rate.
+    /// Checks the rate and the bound.
     ///
     /// # Errors
-    /// `ArgumentInvalid` when it is out of range.
+    /// `ArgumentInvalid` when one is out of range.
     pub fn check(&self) -> Result<(), Refusal> {
         if self.rate.is_some_and(|rate| rate == 0 || rate > REDRIVE_RATE_MAX) {
             return Err(Refusal::invalid("rate", "it must lie between 1 and 100000 messages a second"));
+        }
+        if self.filter.max == Some(0) {
+            return Err(Refusal::invalid("max", "it must be at least 1; leave it out for all"));
         }
         Ok(())
     }

@@ -313,7 +313,7 @@ pub struct Peeked {
 /// What a peek saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PeekedMessages {
-    /// In order of delivery for ready ones, of due time for the others.
+    /// In order of partition and sequence, so that a page goes on where the one before ended.
     pub messages: Vec<Peeked>,
     /// Send this as `cursor` to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none", default)]
