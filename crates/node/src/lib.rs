@@ -22,6 +22,7 @@ mod log;
 mod metrics;
 mod payload;
 mod random;
+mod thread;
 mod translate;
 
 pub use node::{Node, Settings};

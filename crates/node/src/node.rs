@@ -27,6 +27,7 @@ use crate::limits::{DISK_CHECK_EVERY, DISK_RESERVE_BYTES};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::random::MessageIds;
+use crate::thread::ShardThread;
 
 /// How a node works.
 pub struct Settings {
@@ -63,6 +64,8 @@ pub struct Node {
     core: Arc<Core>,
     readiness: watch::Receiver<Readiness>,
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Ends with the last handle to the node.
+    _thread: Arc<ShardThread>,
 }
 
 impl Node {
@@ -84,7 +87,9 @@ impl Node {
             let effects = Arc::clone(&effects);
             Box::new(move |_, batch| effects.put(batch))
         };
-        let shard = Shard::<Machine>::open(disk, settings.folder.join("shard-0"), settings.shard, sink).await?;
+        let thread = ShardThread::start()?;
+        let folder = settings.folder.join("shard-0");
+        let shard = thread.run(Shard::<Machine>::open(disk, folder, settings.shard, sink)).await??;
         shard.ready().await?;
         let log = Log::new(shard);
         let runtime = Runtime::new(log.clone());
@@ -108,7 +113,7 @@ impl Node {
             tokio::spawn(write_audit(Arc::clone(&core), entries)),
             tokio::spawn(keep_watch(Arc::clone(&core), ready)),
         ];
-        Ok(Self { core, readiness, tasks: Arc::new(Mutex::new(tasks)) })
+        Ok(Self { core, readiness, tasks: Arc::new(Mutex::new(tasks)), _thread: Arc::new(thread) })
     }
 
     pub(crate) fn core(&self) -> Arc<Core> {

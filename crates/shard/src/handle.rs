@@ -1,84 +1,297 @@
-//! The way into the log for the shard's own parts, and the base of `Shard`.
-//! Invariant: everything that is submitted here is answered, also when the shard stops.
-//! Used by `shard`, `timer` and `housekeeping`.
+//! A shard: one replicated ordered log and the state machine over it, behind one handle.
+//! Invariants: a submission is answered with success only after its batch is durable and applied; after a
+//! fault nothing is answered with success.
+//! Opened by the node. Tests: `tests/`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::failure::{Failure, Unavailable};
-use model::number::Epoch;
-use tokio::sync::watch;
+use broker::place::MessageRef;
+use bytes::Bytes;
+use model::failure::{Failure, Fault, Unavailable};
+use model::number::{ByteSize, Epoch, LogIndex, Timestamp};
+use storage::SegmentStore;
+use storage::disk::Disk;
+use tokio::sync::{Mutex, watch};
 
-use crate::inbox::{Group, Urgency};
+use crate::clock::{Clock, SystemClock};
+use crate::fetch::{Decoded, fetch_many};
+use crate::health::Health;
+use crate::housekeeping::Housekeeping;
+use crate::inbox::Inbox;
+use crate::limits::{DECODED_BYTES_DEFAULT, TAIL_BYTES_DEFAULT};
 use crate::machine::StateMachine;
-use crate::sequencer::InboxOf;
+use crate::raft::log::Log;
+use crate::raft::member::Member;
+use crate::raft::state::{EffectSink, State};
+use crate::room::Room;
+use crate::sequencer::Sequencer;
+use crate::submitter::Submitter;
+use crate::timer;
 
-/// Submits commands. Clones submit to the same shard.
-pub(crate) struct Submitter<M: StateMachine> {
-    inbox: Arc<InboxOf<M>>,
-    epoch: watch::Receiver<Option<Epoch>>,
+/// How a shard works. The parts that differ between production and simulation are values here.
+pub struct Settings {
+    /// This node, for ever; a number is never given to another node.
+    pub node: u64,
+    /// The settings of the files.
+    pub storage: storage::Settings,
+    /// The clock that stamps batches.
+    pub clock: Arc<dyn Clock>,
+    /// Bytes of recent batches kept in memory.
+    pub tail_bytes: usize,
+    /// Bytes of older batches kept in memory after they were read.
+    pub decoded_bytes: usize,
 }
 
-impl<M: StateMachine> Clone for Submitter<M> {
-    fn clone(&self) -> Self {
-        Self { inbox: Arc::clone(&self.inbox), epoch: self.epoch.clone() }
-    }
-}
-
-impl<M: StateMachine> Submitter<M> {
-    pub(crate) fn new(inbox: Arc<InboxOf<M>>, epoch: watch::Receiver<Option<Epoch>>) -> Self {
-        Self { inbox, epoch }
-    }
-
-    /// Submits commands that go into one batch, and waits for their answers.
-    pub(crate) async fn submit(&self, commands: Vec<M::Command>) -> Result<Vec<M::Answer>, Failure> {
-        let is_freeing = commands.iter().all(M::is_freeing);
-        self.send(commands, if is_freeing { Urgency::Freeing } else { Urgency::Ordinary }).await
-    }
-
-    /// Submits a command of the shard itself.
-    pub(crate) async fn submit_own(&self, command: M::Command) -> Result<(), Failure> {
-        if !self.is_leader() {
-            return Err(Unavailable::NoLeader.into());
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            node: 1,
+            storage: storage::Settings::default(),
+            clock: Arc::new(SystemClock),
+            tail_bytes: TAIL_BYTES_DEFAULT,
+            decoded_bytes: DECODED_BYTES_DEFAULT,
         }
-        self.send(vec![command], Urgency::Own).await.map(drop)
+    }
+}
+
+/// The state of a shard at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The leadership that is open here.
+    pub epoch: Option<Epoch>,
+    /// The newest entry that is applied.
+    pub applied: LogIndex,
+    /// The newest entry that is flushed here.
+    pub durable: LogIndex,
+    /// What the newest checkpoint covers.
+    pub checkpoint: LogIndex,
+    /// Segment files.
+    pub segments: u64,
+    /// Bytes of log on disk.
+    pub log_bytes: ByteSize,
+    /// Appends that were flushed since the start; several may have shared one flush.
+    pub flushes: u64,
+    /// Median time of a flush in microseconds, over the recent ones.
+    pub flush_micros_p50: u64,
+    /// 99th percentile of the same.
+    pub flush_micros_p99: u64,
+    /// Bytes free on the disk; `None` when it does not say.
+    pub disk_free: Option<ByteSize>,
+}
+
+/// A handle to a shard. Clones are the same shard.
+pub struct Shard<M: StateMachine> {
+    core: Arc<Core<M>>,
+}
+
+impl<M: StateMachine> Clone for Shard<M> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core) }
+    }
+}
+
+struct Core<M: StateMachine> {
+    member: Member<M>,
+    state: State<M>,
+    submitter: Submitter<M>,
+    decoded: Arc<Decoded>,
+    housekeeping: Arc<Housekeeping<M>>,
+    room: Arc<Room>,
+}
+
+impl<M: StateMachine> Shard<M> {
+    /// Recovers the shard in a folder, or makes it, and starts to work on the runtime of the caller. It
+    /// answers `Starting` until `ready`. Effects of what is applied go to `sink`, in the order of the log.
+    ///
+    /// # Errors
+    /// When the files are damaged, of another version, or held by another process.
+    pub async fn open(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        settings: Settings,
+        sink: EffectSink<M::Effect>,
+    ) -> Result<Self, Fault> {
+        let health = Health::default();
+        let room =
+            Room { disk: Arc::clone(&disk), folder: folder.clone(), segment_bytes: settings.storage.segment_bytes };
+        let (tail_bytes, storage_settings) = (settings.tail_bytes, settings.storage);
+        let recovering = {
+            let health = health.clone();
+            tokio::task::spawn_blocking(move || {
+                let opened = SegmentStore::open(disk, &folder, storage_settings);
+                let (store, recovered) = opened.map_err(|fault| health.fail(fault))?;
+                let log = Log::new(store, recovered, tail_bytes, health.clone()).map_err(|error| health.fail(error))?;
+                State::<M>::open(log, sink).map_err(|error| health.fail(error))
+            })
+        };
+        let state = recovering.await.map_err(|error| health.fail(error))??;
+        let member = Member::start(settings.node, state.log.clone(), state.clone()).await?;
+        Ok(Self::spawn(member, state, &settings, Arc::new(room)))
     }
 
-    async fn send(&self, commands: Vec<M::Command>, urgency: Urgency) -> Result<Vec<M::Answer>, Failure> {
-        let bytes = commands.iter().map(M::command_bytes).sum();
-        let (group, answer) = Group::new(commands, bytes, urgency);
-        self.inbox.submit(group);
-        // A dropped reply is a sequencer that was torn down with its runtime.
-        answer.await.unwrap_or_else(|_| Err(Unavailable::Unknown.into()))
+    /// Starts the tasks of a shard that has recovered.
+    fn spawn(member: Member<M>, state: State<M>, settings: &Settings, room: Arc<Room>) -> Self {
+        let inbox = Arc::new(Inbox::new());
+        let (epoch, seen) = watch::channel(None);
+        let submitter = Submitter::new(Arc::clone(&inbox), seen);
+        let decoded = Arc::new(Decoded::new(settings.decoded_bytes));
+        let last = state.applied().machine.now();
+        let sequencer = Sequencer {
+            member: member.clone(),
+            state: state.clone(),
+            inbox,
+            clock: Arc::clone(&settings.clock),
+            room: Arc::clone(&room),
+            epoch,
+            last,
+        };
+        let housekeeping = Arc::new(Housekeeping {
+            member: member.clone(),
+            state: state.clone(),
+            submitter: submitter.clone(),
+            decoded: Arc::clone(&decoded),
+            round: Mutex::new(()),
+        });
+        tokio::spawn(sequencer.run());
+        tokio::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
+        tokio::spawn(Arc::clone(&housekeeping).run());
+        Self { core: Arc::new(Core { member, state, submitter, decoded, housekeeping, room }) }
     }
 
-    /// The open leadership.
-    pub(crate) fn epoch(&self) -> Option<Epoch> {
-        *self.epoch.borrow()
+    /// Waits until this replica leads and has applied everything before its leadership.
+    ///
+    /// # Errors
+    /// When the shard stops before.
+    pub async fn ready(&self) -> Result<Epoch, Failure> {
+        let led = self.core.submitter.led().await;
+        led.ok_or_else(|| self.failure())
     }
 
-    pub(crate) fn is_leader(&self) -> bool {
-        self.epoch().is_some()
+    fn failure(&self) -> Failure {
+        let refusal = || self.core.submitter.inbox().refusal().unwrap_or_else(|| Unavailable::NoLeader.into());
+        self.fault().map_or_else(refusal, Failure::Fault)
     }
 
-    /// Whether the shard has stopped for good.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.epoch.has_changed().is_err()
+    /// Does one command. The answer comes once it is durable and applied.
+    ///
+    /// # Errors
+    /// Nothing was changed, unless it is `Unavailable::Unknown` or a fault.
+    pub async fn submit(&self, command: M::Command) -> Result<M::Answer, Failure> {
+        let answers = self.core.submitter.submit(vec![command]).await?;
+        Ok(answers.into_iter().next().expect("the machine gives one answer a command"))
     }
 
-    /// Waits until the shard has stopped for good.
-    pub(crate) async fn stopped(&self) {
-        let mut epoch = self.epoch.clone();
-        while epoch.changed().await.is_ok() {}
+    /// Does several commands, in their order and in one batch: all are durable, or none.
+    ///
+    /// # Errors
+    /// Those of `submit`; `Busy` when they are more than a batch holds, `MemoryFull` when they are too large.
+    pub async fn submit_many(&self, commands: Vec<M::Command>) -> Result<Vec<M::Answer>, Failure> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.core.submitter.submit(commands).await
     }
 
-    /// Waits for an open leadership. `None` when the shard stops before.
-    pub(crate) async fn led(&self) -> Option<Epoch> {
-        let mut epoch = self.epoch.clone();
-        let seen = epoch.wait_for(Option::is_some).await;
-        seen.ok().and_then(|epoch| *epoch)
+    /// Looks at the machine. Holds up the log for as long as `look` takes, so it must be short.
+    ///
+    /// # Errors
+    /// When this replica does not lead, or the shard has stopped.
+    pub fn with_machine<R>(&self, look: impl FnOnce(&M) -> R) -> Result<R, Failure> {
+        if self.fault().is_some() || !self.core.submitter.is_leader() {
+            return Err(self.failure());
+        }
+        Ok(look(&self.core.state.applied().machine))
     }
 
-    pub(crate) fn inbox(&self) -> &InboxOf<M> {
-        &self.inbox
+    /// The message at a place; `None` when it is gone.
+    ///
+    /// # Errors
+    /// A fault when the disk cannot be read.
+    pub async fn fetch(&self, at: MessageRef) -> Result<Option<Bytes>, Failure> {
+        let messages = self.fetch_many(&[at]).await?;
+        Ok(messages.into_iter().next().flatten())
+    }
+
+    /// The messages at these places, in their order; `None` for those that are gone.
+    ///
+    /// # Errors
+    /// A fault when the disk cannot be read.
+    pub async fn fetch_many(&self, places: &[MessageRef]) -> Result<Vec<Option<Bytes>>, Failure> {
+        if let Some(fault) = self.fault() {
+            return Err(fault.into());
+        }
+        Ok(fetch_many::<M>(&self.core.state.log, &self.core.decoded, places).await?)
+    }
+
+    /// The leadership that is open here.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.core.submitter.epoch()
+    }
+
+    /// The time of the newest batch.
+    pub fn now(&self) -> Timestamp {
+        self.core.state.applied().machine.now()
+    }
+
+    /// Why the shard has stopped, if a fault stopped it.
+    pub fn fault(&self) -> Option<Fault> {
+        self.core.state.log.health.fault()
+    }
+
+    /// Waits until the shard has stopped, by `close` or by a fault.
+    pub async fn stopped(&self) -> Option<Fault> {
+        self.core.submitter.stopped().await;
+        self.fault()
+    }
+
+    /// The state of the shard. Asks the disk for its free space, briefly.
+    pub fn status(&self) -> Status {
+        let state = &self.core.state;
+        let flushes = state.log.flushes.summary();
+        let segments = state.log.store.segments();
+        let usage = segments.iter().map(|segment| segment.bytes.0).sum();
+        let applied = state.applied().last.map_or(0, |id| id.index);
+        Status {
+            epoch: self.epoch(),
+            applied: LogIndex::new(applied),
+            durable: LogIndex::new(state.log.durable()),
+            checkpoint: LogIndex::new(state.checkpoints().newest.unwrap_or_default()),
+            segments: u64::try_from(segments.len()).unwrap_or(u64::MAX),
+            log_bytes: ByteSize::new(usage),
+            flushes: flushes.appends,
+            flush_micros_p50: flushes.micros_p50,
+            flush_micros_p99: flushes.micros_p99,
+            disk_free: self.core.room.free_bytes().map(ByteSize::new),
+        }
+    }
+
+    /// Takes nothing new, answers what was taken, and leaves a checkpoint.
+    pub async fn drain(&self) {
+        self.core.submitter.inbox().drain();
+        // A command of our own comes behind all that was let in, and is answered behind it.
+        let _ = self.core.submitter.submit_own(M::tick()).await;
+        self.core.housekeeping.finish().await;
+    }
+
+    /// Does what housekeeping does by itself from time to time, now.
+    pub async fn tidy(&self) {
+        self.core.housekeeping.round().await;
+    }
+
+    /// Drains, stops, and closes the files.
+    ///
+    /// # Errors
+    /// The fault that stopped the shard, or that closing met.
+    pub async fn close(&self) -> Result<(), Fault> {
+        self.drain().await;
+        self.core.submitter.inbox().shut(Unavailable::Draining.into());
+        self.core.member.stop().await;
+        let log = self.core.state.log.clone();
+        let closing = tokio::task::spawn_blocking(move || {
+            let outcome = log.store.clone().close();
+            outcome.map_err(|fault| log.health.fail(fault))
+        });
+        closing.await.unwrap_or_else(|error| Err(self.core.state.log.health.fail(error)))
     }
 }

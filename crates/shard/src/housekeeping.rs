@@ -11,13 +11,13 @@ use model::number::LogIndex;
 use tokio::sync::Mutex;
 
 use crate::fetch::{Decoded, fetch_many};
-use crate::handle::Submitter;
 use crate::limits::{
     DROPPED_SEGMENTS_MAX, GROUP_BYTES_MAX, HOUSEKEEPING_PERIOD, PATIENCE, RELOCATED_MESSAGES_MAX, SPARSE_PERCENT,
 };
 use crate::machine::{SegmentUse, StateMachine, Survivor};
 use crate::raft::member::Member;
 use crate::raft::state::State;
+use crate::submitter::Submitter;
 
 /// The housekeeper of one shard.
 pub(crate) struct Housekeeping<M: StateMachine> {

@@ -1,6 +1,6 @@
 //! One replicated ordered log and the state machine over it.
 //!
-//! Reading order: `machine` (what is replicated), `shard` (the handle), `inbox` and `sequencer` (commands
+//! Reading order: `machine` (what is replicated), `handle` (what others hold), `inbox` and `sequencer` (commands
 //! become batches), `raft` (the adapter to the consensus library: log, state machine), `fetch` (messages for
 //! consumers), `timer` and `housekeeping` (what happens by itself).
 //! **Boundary**: nothing of the consensus library or of the files is visible above this crate, but for the
@@ -20,11 +20,18 @@ mod inbox;
 mod raft;
 mod room;
 mod sequencer;
-mod shard;
+mod submitter;
+
 mod tail;
 mod timer;
 
 pub use clock::{Clock, SystemClock};
+pub use handle::{Settings, Shard, Status};
 pub use machine::{Section, SegmentUse, StateMachine, Survivor};
 pub use raft::state::EffectSink;
-pub use shard::{Settings, Shard, Status};
+
+#[cfg(test)]
+extern crate self as shard;
+#[cfg(test)]
+#[path = "../tests/world/mod.rs"]
+mod world;

@@ -2,10 +2,12 @@
 //! Invariant: `apply` depends on the state and its arguments alone; everything else only reads.
 //! Implemented by `broker::Machine` in `machine/broker.rs`, and by a small register in the tests.
 
+mod broker;
+
 use std::fmt::Debug;
 
-use broker::place::MessageRef;
-use broker::wire::WireError;
+use ::broker::place::MessageRef;
+use ::broker::wire::WireError;
 use bytes::Bytes;
 use model::number::{ByteSize, Epoch, LogIndex, Timestamp};
 

@@ -117,8 +117,9 @@ impl<M: StateMachine> Sequencer<M> {
         };
         match outcome {
             Ok(committed) => {
-                self.epoch.send_replace(Some(Epoch::new(committed.index)));
+                // Open before it is told: whoever hears of the leadership may submit at once.
                 self.inbox.open();
+                self.epoch.send_replace(Some(Epoch::new(committed.index)));
                 Ok(())
             }
             Err(Loss::NotLeader | Loss::Unknown) => Err(Ending::Deposed),

@@ -9,9 +9,9 @@ use model::number::{Span, Timestamp};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::handle::Submitter;
 use crate::limits::{RETRY_PAUSE, TICK_PAUSE, TIMER_HORIZON};
 use crate::machine::StateMachine;
+use crate::submitter::Submitter;
 
 /// Works until the shard stops.
 pub(crate) async fn tick_when_due<M: StateMachine>(

@@ -23,6 +23,11 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
+/// What an unknown user's password is compared with: a hash with the parameters above whose password nobody
+/// knows, since its tag was not made from one.
+const DECOY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$cmVjYWRvLWRlY295LXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// Hashes and verifies passwords, within bounds.
 pub(crate) struct Passwords {
     at_once: Arc<Semaphore>,
@@ -30,8 +35,6 @@ pub(crate) struct Passwords {
     verified: Mutex<BTreeMap<[u8; 32], Verified>>,
     /// Keys the memory of verified passwords, so that it tells nothing without this process.
     memory_key: [u8; 32],
-    /// What an unknown user's password is compared with.
-    decoy: String,
 }
 
 struct Verified {
@@ -42,13 +45,11 @@ struct Verified {
 
 impl Passwords {
     pub(crate) fn new() -> Self {
-        let decoy = hash_now(&Secret::new("nobody has this password")).expect("the fixed parameters are valid");
         Self {
             at_once: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE_MAX)),
             waiting: Arc::new(Semaphore::new(PASSWORDS_WAITING_MAX)),
             verified: Mutex::new(BTreeMap::new()),
             memory_key: random::bytes(),
-            decoy,
         }
     }
 
@@ -65,7 +66,7 @@ impl Passwords {
         {
             return Ok(true);
         }
-        let hash = known.as_ref().map_or_else(|| self.decoy.clone(), |(_, hash)| hash.clone());
+        let hash = known.as_ref().map_or_else(|| DECOY.to_owned(), |(_, hash)| hash.clone());
         let password = password.clone();
         let right = self.in_turn(move || verify_now(&hash, &password)).await?;
         let Some((user, hash)) = known else { return Ok(false) };
@@ -130,4 +131,19 @@ fn verify_now(hash: &str, password: &Secret) -> bool {
 
 fn broken(error: argon2::password_hash::Error) -> Failure {
     Fault { what: format!("hashing a password failed: {error}") }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_decoy_costs_as_much_as_a_real_hash_and_fits_no_password() {
+        let decoy = PasswordHash::new(DECOY).expect("the decoy is a hash");
+        let real = hash_now(&Secret::new("a real password")).expect("the parameters are valid");
+        let real = PasswordHash::new(&real).expect("a hash is a hash");
+        assert_eq!((decoy.algorithm, decoy.version, &decoy.params), (real.algorithm, real.version, &real.params));
+        assert!(!verify_now(DECOY, &Secret::new("a real password")));
+        assert!(verify_now(&real.to_string(), &Secret::new("a real password")));
+    }
 }

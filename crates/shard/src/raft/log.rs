@@ -32,6 +32,8 @@ struct Marks {
     committed: Option<LogId>,
     purged: Option<LogId>,
     last: Option<LogId>,
+    /// Where the log starts; a purge mark may be further.
+    first: Option<u64>,
 }
 
 /// The shared half of the log.
@@ -77,7 +79,8 @@ impl Log {
         // The hint is written without a sync and may be newer than the log that survived. A committed log has
         // one history, so what survived of it is committed as well.
         let committed = recovered.committed.map(written::read_committed).transpose()?.min(last);
-        let marks = Marks { vote, committed, purged, last };
+        let first = recovered.first.map(|index| index.0);
+        let marks = Marks { vote, committed, purged, last, first };
         let core = Core {
             store,
             tail: Tail::new(tail_bytes),
@@ -121,7 +124,7 @@ impl Log {
             Bound::Unbounded => u64::MAX,
         };
         let marks = self.marks();
-        let first = marks.purged.map_or(0, |id| id.index + 1);
+        let first = marks.purged.map_or(0, |id| id.index + 1).max(marks.first.unwrap_or_default());
         let end = marks.last.map_or(0, |id| id.index + 1);
         (from.max(first), until.min(end))
     }
@@ -262,7 +265,7 @@ impl RaftLogStorage<Types> for Log {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
-        let Some(last) = entries.last().map(|entry| entry.log_id) else {
+        let (Some(first), Some(last)) = (entries.first(), entries.last().map(|entry| entry.log_id)) else {
             callback.io_completed(Ok(()));
             return Ok(());
         };
@@ -279,18 +282,26 @@ impl RaftLogStorage<Types> for Log {
             callback.io_completed(health.guard(outcome));
         };
         self.tail.push(&entries);
-        self.marks().last = Some(last);
+        {
+            let mut marks = self.marks();
+            marks.first.get_or_insert(first.log_id.index);
+            marks.last = Some(last);
+        }
         self.store.append(frames, Box::new(flushed));
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        if self.marks().last <= last {
+            return Ok(());
+        }
         let keep = last.map(|id| storage::LogIndex(id.index));
         let next = last.map_or(0, |id| id.index + 1);
         self.tail.cut(next);
         self.written(|done| self.store.truncate_after(keep, done)).await?;
         self.durable_until.fetch_min(next, Ordering::AcqRel);
         let mut marks = self.marks();
+        marks.first = marks.first.filter(|first| *first < next);
         marks.last = last.max(marks.purged);
         Ok(())
     }

@@ -8,3 +8,6 @@ mod network;
 pub(crate) mod state;
 mod types;
 mod written;
+
+#[cfg(test)]
+mod conformance;
