@@ -189,7 +189,8 @@ impl World {
     fn body(&self, at: broker::place::MessageRef) -> String {
         let record = self.records[&at.index][usize::try_from(at.position).unwrap()].clone();
         let message = record::decode(record, Timestamp::new(0), None).unwrap();
-        String::from_utf8(message.body.to_vec()).unwrap()
+        // An empty body is said as it is published.
+        if message.body.is_empty() { "-".to_owned() } else { String::from_utf8(message.body.to_vec()).unwrap() }
     }
 
     /// What must hold after every line.
