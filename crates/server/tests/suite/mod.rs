@@ -4,7 +4,13 @@
 
 #![allow(clippy::unwrap_used, dead_code, unused_imports, unused_macros, reason = "each file runs a part")]
 
+pub(crate) mod people;
+pub(crate) mod queue_life;
+pub(crate) mod queues;
 pub(crate) mod seed;
+pub(crate) mod seed_codes;
+pub(crate) mod subscriptions;
+pub(crate) mod topics;
 
 /// Makes a test of each named function, in a world of the given shape.
 macro_rules! run {

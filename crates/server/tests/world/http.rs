@@ -4,18 +4,21 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 /// Longest wait for a byte: longer than any wait that a test asks the broker for.
 const READ: Duration = Duration::from_secs(40);
 
+/// A connection that was idle for longer is not used again: the server closes one after ten seconds.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// A client with its credentials. A clone opens a connection of its own.
 pub(crate) struct Client {
     address: SocketAddr,
     authorization: Option<String>,
-    connection: Option<BufReader<TcpStream>>,
+    connection: Option<(BufReader<TcpStream>, Instant)>,
 }
 
 impl Clone for Client {
@@ -86,6 +89,11 @@ impl Client {
         Self { authorization: Some(header.to_owned()), ..self.clone() }
     }
 
+    /// The same credentials at another place.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     /// The token that it shows.
     pub(crate) fn token(&self) -> &str {
         self.authorization.as_deref().and_then(|header| header.strip_prefix("Bearer ")).expect("a token")
@@ -124,8 +132,7 @@ impl Client {
         self.attempt(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// Sends anything; the connection may break. A connection that the server closed while idle is opened anew, once,
-    /// and only for a request of which no byte of an answer came.
+    /// Sends anything, once; the connection may break.
     pub(crate) fn attempt(
         &mut self,
         method: &str,
@@ -134,8 +141,8 @@ impl Client {
         body: &[u8],
     ) -> io::Result<Answer> {
         let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect()?,
+            Some((connection, used)) if used.elapsed() < IDLE => connection,
+            _ => self.connect()?,
         };
         self.write(&mut connection, method, path, headers, body)?;
         let (status, headers) = head(&mut connection)?;
@@ -155,7 +162,7 @@ impl Client {
         };
         let answer = Answer { status, headers, body };
         if answer.header("connection") != Some("close") {
-            self.connection = Some(connection);
+            self.connection = Some((connection, Instant::now()));
         }
         Ok(answer)
     }

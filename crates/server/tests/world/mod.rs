@@ -60,6 +60,14 @@ impl World {
         Self { broker, gateway, shape, http, admin, home }
     }
 
+    /// A broker without administrator, and its claim token.
+    pub(crate) fn unclaimed() -> (Self, String) {
+        let home = tempfile::tempdir().unwrap();
+        let (broker, gateway) = start(&home, Shape::Serve);
+        let (http, claim) = (broker.http.unwrap(), broker.claim.clone().unwrap());
+        (Self { broker, gateway, shape: Shape::Serve, http, admin: Client::nobody(http), home }, claim)
+    }
+
     /// The world that tests running at the same time share.
     pub(crate) fn shared(shape: Shape) -> Arc<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,7 +159,7 @@ impl World {
         (self.broker, self.gateway) = start(&self.home, self.shape);
         self.http = self.gateway.as_ref().unwrap_or(&self.broker).http.unwrap();
         let took = started.elapsed();
-        self.admin = self.nobody().with_token(self.admin.token());
+        self.admin = self.admin.at(self.http);
         took
     }
 
@@ -178,9 +186,11 @@ fn start(home: &TempDir, shape: Shape) -> (Process, Option<Process>) {
     let password = home.path().join("password");
     let (data, password) = (data.to_str().unwrap(), password.to_str().unwrap());
     let role = if shape == Shape::Serve { "serve" } else { "broker" };
-    let words = ["--data", data, "--admin-password-file", password, "--grpc", "127.0.0.1:0", "--log", "warn"];
     let door = if shape == Shape::Serve { "127.0.0.1:0" } else { "none" };
-    let words: Vec<_> = [role].into_iter().chain(words).chain(["--http", door]).collect();
+    let mut words = vec![role, "--data", data, "--grpc", "127.0.0.1:0", "--http", door, "--log", "warn"];
+    if home.path().join("password").exists() {
+        words.extend(["--admin-password-file", password]);
+    }
     let broker = Process::start(home.path(), "broker.log", &words);
     if shape == Shape::Serve {
         return (broker, None);

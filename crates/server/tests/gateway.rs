@@ -1,0 +1,12 @@
+//! The same promises through a gateway in front of a broker: two processes, one address for clients.
+
+mod suite;
+mod world;
+
+suite::seed::seed_suite!(Gateway);
+suite::seed_codes::seed_codes_suite!(Gateway);
+suite::queues::queues_suite!(Gateway);
+suite::queue_life::queue_life_suite!(Gateway);
+suite::topics::topics_suite!(Gateway);
+suite::subscriptions::subscriptions_suite!(Gateway);
+suite::people::people_suite!(Gateway);
