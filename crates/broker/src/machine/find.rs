@@ -50,12 +50,28 @@ impl Machine {
         target: &Target<'_>,
         missing: Option<Refusal>,
     ) -> Result<(), Refusal> {
-        if self.access.permits(by, operation.need(), target) {
+        if self.permits(by, operation, target) {
             return missing.map_or(Ok(()), Err);
         }
         match missing {
             Some(missing) if self.access.allows(by, Right::Describe, target) => Err(missing),
             _ => Err(Refusal::Forbidden { right: right_of(operation) }),
+        }
+    }
+
+    /// What is the system's own, which is the audit log, is read with the right to audit and with no other; only the
+    /// system writes to it or deletes it.
+    fn permits(&self, by: &Principal, operation: OperationKind, target: &Target<'_>) -> bool {
+        let permitted = self.access.permits(by, operation.need(), target);
+        if *target.namespace != NamespaceName::system() || *by == Principal::System {
+            return permitted;
+        }
+        let audits = self.access.demand_broker(by, Right::Audit).is_ok();
+        match right_of(operation) {
+            Right::Consume | Right::Peek => audits,
+            Right::Describe => audits || permitted,
+            Right::Publish | Right::Delete | Right::Purge | Right::Administer => false,
+            Right::Create | Right::Alter | Right::Seek | Right::Monitor | Right::Audit => permitted,
         }
     }
 
