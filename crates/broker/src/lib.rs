@@ -18,6 +18,7 @@ pub mod record;
 pub mod liveness;
 
 pub mod access;
+mod deduplication;
 pub mod queue;
 
 pub mod group;

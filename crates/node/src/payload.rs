@@ -21,7 +21,7 @@ pub(crate) fn delivery(picked: &Picked, record: Bytes, receipt: Receipt, end: Le
     Ok(Delivery {
         message: message(record, picked.published_at, picked.expires_at)?,
         receipt: Some(receipt),
-        attempt: picked.pick.attempt,
+        attempt: picked.attempt,
         partition: picked.pick.partition,
         offset: picked.offset,
         leased_until: match end {

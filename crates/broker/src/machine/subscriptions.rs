@@ -2,7 +2,7 @@
 
 use model::limits::SUBSCRIPTIONS_PER_TOPIC_MAX;
 use model::name::{MemberName, QueueRef, SubscriptionRef};
-use model::number::{Epoch, Offset, Partition, Span, SubscriptionId, TopicId};
+use model::number::{Offset, Partition, Span, SubscriptionId, TopicId};
 use model::operation::{OperationKind, Response};
 use model::page::Page;
 use model::queue::{Created, Totals, check_lease};
@@ -198,9 +198,6 @@ impl Machine {
             Cursor::Stream(stream) => stream.seek(&topic.core, request.to, request.partition),
             Cursor::Shared(shared) => shared.seek(&topic.core, request.to, request.partition, &mut self.ledger),
         };
-        // A message that is handed out again after a seek has the same place and may have the same attempt:
-        // a new epoch keeps the receipts of before from settling it.
-        self.epoch = Epoch::new(self.applied.get());
         effects.push(Effect::Rebalanced(SourceId::Subscription(id)));
         self.refill(id, effects);
         Ok(Outcome::response(Response::Seek(Committed { offsets })))

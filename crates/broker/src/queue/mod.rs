@@ -6,7 +6,6 @@
 //! Scripts: `tests/scripts/queue_*.txt`; model: `tests/queue_properties.rs`.
 
 mod chunk;
-pub(crate) mod deduplication;
 mod history;
 mod key_order;
 mod partition;
@@ -24,10 +23,10 @@ use model::queue::{DeliveryOrder, NackAction, Overflow, QueueCounts, QueueSettin
 use model::receipt::{Receipt, Settlement};
 
 use crate::command::{LeaseEnd, Pick};
+use crate::deduplication::Deduplication;
 use crate::liveness::Liveness;
 use crate::place::{MessageRef, Stored};
 
-use deduplication::Deduplication;
 use partition::Messages;
 
 pub use history::Departure;
@@ -73,8 +72,10 @@ impl From<&QueueSettings> for Rules {
 /// A message that may be handed out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picked {
-    /// Names it and this delivery of it.
+    /// Names it and this delivery of it, as its receipt does.
     pub pick: Pick,
+    /// Which delivery this is, from 1; the attempt of the pick counts on over a seek.
+    pub attempt: Attempt,
     /// Where its bytes lie.
     pub stored: Stored,
     /// When it was accepted.
@@ -253,7 +254,7 @@ impl Queue {
         let window = self.rules.deduplication;
         if let Some(seen) = &mut self.seen {
             seen.forget(now, window);
-            if seen.order.is_empty() {
+            if seen.is_empty() {
                 self.seen = None;
             }
         }

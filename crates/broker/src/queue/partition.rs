@@ -57,6 +57,11 @@ pub(super) struct Messages {
     pub(super) facts: BTreeMap<Sequence, Facts>,
     /// Set with per-key order only.
     pub(super) keys: KeyOrder,
+    /// The highest attempt that was ever handed out.
+    pub(super) attempts_max: u32,
+    /// Where attempts begin: past all that were handed out before the partition began anew, so that a
+    /// receipt of before does not fit a message that has its sequence again.
+    pub(super) attempts_base: u32,
     pub(super) bytes: u64,
 }
 
@@ -86,6 +91,7 @@ impl Messages {
     ) {
         assert!(sequence.get() >= self.next, "sequences rise");
         self.next = sequence.get() + 1;
+        let slot = Slot { attempts: self.attempts_base, ..slot };
         ledger.retain(slot.stored());
         self.bytes += u64::from(slot.bytes);
         self.slots.push(sequence, slot);
@@ -171,6 +177,7 @@ impl Messages {
         // Counted when it is handed out, not when it comes back: a consumer that crashes gives nothing
         // back, and its poison message would circle for ever.
         slot.attempts = attempt.get();
+        self.attempts_max = self.attempts_max.max(attempt.get());
         if let LeaseEnd::At(at) = end {
             self.timers.insert((at.max(now), Timer::LeaseEnd, sequence));
         }
@@ -218,7 +225,7 @@ impl Messages {
         ledger: &mut Liveness,
         departed: &mut Vec<Departure>,
     ) {
-        let attempts = self.slots.get(sequence).map_or(0, |slot| slot.attempts);
+        let attempts = self.slots.get(sequence).map_or(0, |slot| self.deliveries(slot));
         if attempts >= delivery_limit {
             self.give_up(sequence, DeadLetterReason::DeliveryLimit, ledger, departed);
             return;
@@ -250,6 +257,7 @@ impl Messages {
     pub(super) fn remove(&mut self, sequence: Sequence, ledger: &mut Liveness) -> (Slot, Facts) {
         self.leave_state(sequence);
         let slot = self.slots.remove(sequence).expect("a message is removed once");
+        let slot = Slot { attempts: self.deliveries(&slot), ..slot };
         ledger.release(slot.stored());
         self.bytes -= u64::from(slot.bytes);
         let facts = self.facts.remove(&sequence).unwrap_or_default();
@@ -317,7 +325,20 @@ impl Messages {
 
     pub(super) fn clear(&mut self, ledger: &mut Liveness) {
         self.all().for_each(|(_, slot)| ledger.release(slot.stored()));
-        *self = Self { next: self.next, ..Self::default() };
+        let Self { next, attempts_max, attempts_base, .. } = *self;
+        *self = Self { next, attempts_max, attempts_base, ..Self::default() };
+    }
+
+    /// Gives up everything and lets sequences begin anew.
+    pub(super) fn restart(&mut self, ledger: &mut Liveness) {
+        self.clear(ledger);
+        self.next = 0;
+        self.attempts_base = self.attempts_max;
+    }
+
+    /// How often a message was handed out.
+    pub(super) fn deliveries(&self, slot: &Slot) -> u32 {
+        slot.attempts - self.attempts_base
     }
 
     pub(super) fn relocate(
@@ -342,6 +363,7 @@ impl Messages {
             let facts = self.facts.get(&sequence);
             Picked {
                 pick: Pick { partition, sequence, attempt: next_attempt(slot.attempts) },
+                attempt: next_attempt(self.deliveries(slot)),
                 stored: slot.stored(),
                 published_at: slot.published_at,
                 expires_at: facts.and_then(|facts| facts.expires_at),

@@ -111,7 +111,7 @@ impl Messages {
             published_at: slot.published_at,
             expires_at: facts.and_then(|facts| facts.expires_at),
             state,
-            attempts: Attempt::new(slot.attempts),
+            attempts: Attempt::new(self.deliveries(slot)),
             due_at: self.delayed.get(&sequence).copied().or(lease_end),
             dead_letter: facts.and_then(|facts| facts.dead_letter.as_deref().cloned()),
         }

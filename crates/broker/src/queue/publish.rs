@@ -5,10 +5,10 @@ use model::number::{Partition, Sequence, Span, Timestamp};
 use model::queue::{DeliveryOrder, Overflow};
 
 use super::chunk::{Slot, State};
-use super::deduplication::Deduplication;
 use super::history::Departure;
 use super::partition::Facts;
 use super::{Queue, Rules};
+use crate::deduplication::Deduplication;
 use crate::liveness::Liveness;
 use crate::outcome::Placed;
 use crate::place::Stored;

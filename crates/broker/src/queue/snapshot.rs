@@ -4,17 +4,17 @@
 //! timers, the order of keys, the sums; they follow from what is kept.
 //! Invariant: a decoded queue behaves the same and encodes to the same bytes; chunks may begin elsewhere.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use model::message::{DeadLetter, MessagePlace};
 use model::number::{LogIndex, Priority, Sequence, Timestamp};
 
 use super::chunk::{Slot, State};
-use super::deduplication::Deduplication;
 use super::partition::{Facts, Lease, Messages, Timer};
 use super::{Queue, Rules};
 use crate::codec::{Wire, fields, numbers};
 use crate::command::LeaseEnd;
+use crate::deduplication::Deduplication;
 use crate::record::{IdHash, KeyHash};
 use crate::wire::{Reader, WireError, Writer};
 
@@ -82,25 +82,6 @@ impl Wire for Slot {
     }
 }
 
-impl<P: Wire + Copy> Wire for Deduplication<P> {
-    fn write(&self, writer: &mut Writer) {
-        writer.count(self.order.len());
-        for (at, id) in &self.order {
-            at.write(writer);
-            id.write(writer);
-            self.places.get(id).expect("every id in order has its place").write(writer);
-        }
-    }
-
-    fn read(reader: &mut Reader) -> Result<Self, WireError> {
-        let entries =
-            reader.list(24, |reader| Ok((Timestamp::read(reader)?, IdHash::read(reader)?, P::read(reader)?)))?;
-        let places = entries.iter().map(|(_, id, place)| (*id, *place)).collect();
-        let order: VecDeque<_> = entries.into_iter().map(|(at, id, _)| (at, id)).collect();
-        Ok(Self { places, order })
-    }
-}
-
 impl Queue {
     /// Writes the whole state.
     pub fn encode(&self, writer: &mut Writer) {
@@ -130,6 +111,8 @@ impl Queue {
 impl Wire for Messages {
     fn write(&self, writer: &mut Writer) {
         writer.u64(self.next);
+        writer.u32(self.attempts_max);
+        writer.u32(self.attempts_base);
         writer.count(self.slots.chunks.values().map(|chunk| usize::try_from(chunk.used).unwrap_or(0)).sum());
         for (sequence, slot) in self.all() {
             sequence.write(writer);
@@ -143,7 +126,9 @@ impl Wire for Messages {
     }
 
     fn read(reader: &mut Reader) -> Result<Self, WireError> {
-        let mut messages = Self { next: reader.u64()?, ..Self::default() };
+        let next = reader.u64()?;
+        let (attempts_max, attempts_base) = (reader.u32()?, reader.u32()?);
+        let mut messages = Self { next, attempts_max, attempts_base, ..Self::default() };
         let slots = reader.list(38, |reader| Ok((Sequence::read(reader)?, Slot::read(reader)?)))?;
         messages.delayed = read_map(reader)?;
         messages.leases = read_map(reader)?;
@@ -152,7 +137,7 @@ impl Wire for Messages {
         let mut last = None;
         for (sequence, slot) in slots {
             let rises = last.is_none_or(|last| sequence > last) && sequence.get() < messages.next;
-            if !rises || slot.state == State::Free {
+            if !rises || slot.state == State::Free || slot.attempts < attempts_base {
                 return Err(reader.error("a queue with impossible sequences"));
             }
             last = Some(sequence);

@@ -19,8 +19,7 @@ impl Queue {
     /// Gives up everything in a partition and lets its sequences begin anew.
     pub fn restart(&mut self, partition: Partition, ledger: &mut Liveness) {
         if let Some(messages) = self.partition_mut(partition) {
-            messages.clear(ledger);
-            messages.next = 0;
+            messages.restart(ledger);
         }
     }
 

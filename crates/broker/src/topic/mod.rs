@@ -5,7 +5,6 @@
 //! Scripts: `tests/scripts/topic_*.txt`; models: `tests/topic_properties.rs`.
 
 mod compaction;
-mod deduplication;
 mod partition;
 mod retention;
 mod run;
@@ -19,11 +18,11 @@ use model::refusal::Refusal;
 use model::topic::{Cleanup, PartitionExtent, TopicSettings};
 use thiserror::Error;
 
+use crate::deduplication::Deduplication;
 use crate::liveness::Liveness;
 use crate::place::{MessageRef, Stored};
 use crate::record::{Head, IdHash};
 
-use deduplication::Deduplication;
 pub use partition::History;
 
 /// A message that arrives.
@@ -98,7 +97,7 @@ pub struct Topic {
     partitions: Vec<History>,
     /// The partition whose turn it is among messages that name neither key nor partition.
     turn: u32,
-    seen: Deduplication,
+    seen: Deduplication<(Partition, Offset)>,
 }
 
 impl Topic {

@@ -37,7 +37,7 @@ impl Topic {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let rule = self.rule();
         let records = self.partitions.iter().filter_map(|history| history.next_deadline(rule)).min();
-        let ids = self.seen.newest().map(|seen| seen.after(self.settings.deduplication));
+        let ids = self.seen.deadline(self.settings.deduplication);
         records.into_iter().chain(ids).min()
     }
 

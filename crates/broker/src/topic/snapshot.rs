@@ -11,15 +11,16 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use model::number::{ByteSize, LogIndex, Offset, Partition, Span, Timestamp};
+use model::number::{ByteSize, LogIndex, Offset, Span, Timestamp};
 use model::topic::{Cleanup, TopicSettings};
 
 use super::Topic;
 use super::compaction::{Compacted, Kept};
-use super::deduplication::Deduplication;
 use super::partition::{History, Index};
 use super::run::{Run, Runs, Sizes};
-use crate::record::{IdHash, KeyHash};
+use crate::codec::Wire;
+use crate::deduplication::Deduplication;
+use crate::record::KeyHash;
 use crate::wire::{Reader, WireError, Writer};
 
 const VERSION: u8 = 1;
@@ -34,7 +35,7 @@ impl Topic {
         writer.u8(VERSION);
         write_settings(writer, &self.settings);
         writer.u32(self.turn);
-        self.seen.encode(writer);
+        self.seen.write(writer);
         self.partitions.iter().for_each(|history| history.encode(writer));
     }
 
@@ -48,7 +49,7 @@ impl Topic {
         }
         let settings = read_settings(reader)?;
         let turn = reader.u32()?;
-        let seen = Deduplication::decode(reader)?;
+        let seen = Deduplication::read(reader)?;
         let partitions: Vec<History> =
             (0..settings.partitions).map(|_| History::decode(reader)).collect::<Result<_, _>>()?;
         if turn >= settings.partitions {
@@ -82,35 +83,6 @@ fn read_settings(reader: &mut Reader) -> Result<TopicSettings, WireError> {
     let settings = TopicSettings { partitions, retention, retention_bytes, cleanup, deduplication };
     settings.check().map_err(|_| reader.error("topic settings out of range"))?;
     Ok(settings)
-}
-
-impl Deduplication {
-    fn encode(&self, writer: &mut Writer) {
-        writer.count(self.order.len());
-        for (seen, id) in &self.order {
-            let (partition, offset) = self.find(*id).expect("an id in order has its place");
-            writer.u64(seen.get());
-            writer.raw(&id.0.to_le_bytes());
-            writer.u32(partition.get());
-            writer.u64(offset.get());
-        }
-    }
-
-    fn decode(reader: &mut Reader) -> Result<Self, WireError> {
-        let mut seen = Self::default();
-        for _ in 0..reader.count(36)? {
-            let at = Timestamp::new(reader.u64()?);
-            let low = reader.u64()?;
-            let high = reader.u64()?;
-            let id = IdHash(u128::from(high) << 64 | u128::from(low));
-            let place = (Partition::new(reader.u32()?), Offset::new(reader.u64()?));
-            if seen.find(id).is_some() {
-                return Err(reader.error("a message id is remembered twice"));
-            }
-            seen.remember(at, id, place);
-        }
-        Ok(seen)
-    }
 }
 
 impl History {

@@ -97,7 +97,7 @@ fn describe_subscription(subscription: &SubscriptionDescription) -> Vec<String> 
 }
 
 pub(crate) fn delivery(body: &str, picked: &Picked) -> String {
-    format!("{body}, attempt {}{}", picked.pick.attempt, letter(picked.dead_letter.as_ref()))
+    format!("{body}, attempt {}{}", picked.attempt, letter(picked.dead_letter.as_ref()))
 }
 
 pub(crate) fn peeked(body: &str, place: &PeekedPlace) -> String {

@@ -223,6 +223,7 @@ mod tests {
 
     #[test]
     fn a_sleep_fails_in_test_code_only() {
+        let sleeps = |tree: &Tree| sleeps_except(tree, &[]);
         let sleep = format!("std::thread::{SLEEP}second);");
         assert_eq!(sleeps(&planted(&format!("fn wait() {{ {sleep} }}\n"))), []);
         one(

@@ -1,19 +1,22 @@
 //! The ids of recent messages: a second one with the same id inside the window is the same message.
 //!
+//! Used by queues and by topics; the place of a message is what they say it is.
 //! Invariant: ids are forgotten in the order in which they came; their number is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use model::number::{Span, Timestamp};
 
+use crate::codec::Wire;
 use crate::limits::DEDUPLICATION_IDS_MAX;
 use crate::record::IdHash;
+use crate::wire::{Reader, WireError, Writer};
 
 /// Ids with where their message was put.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deduplication<P> {
-    pub(crate) places: BTreeMap<IdHash, P>,
-    pub(crate) order: VecDeque<(Timestamp, IdHash)>,
+    places: BTreeMap<IdHash, P>,
+    order: VecDeque<(Timestamp, IdHash)>,
 }
 
 impl<P> Default for Deduplication<P> {
@@ -33,7 +36,8 @@ impl<P: Copy> Deduplication<P> {
         if self.order.len() >= DEDUPLICATION_IDS_MAX {
             self.forget_oldest();
         }
-        self.places.insert(id, place);
+        let before = self.places.insert(id, place);
+        assert!(before.is_none(), "an id is remembered only after it was not found");
         self.order.push_back((now, id));
     }
 
@@ -47,6 +51,11 @@ impl<P: Copy> Deduplication<P> {
         }
     }
 
+    /// Whether no id is remembered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// When the newest id is forgotten and the memory of all of them is free.
     pub(crate) fn deadline(&self, window: Span) -> Option<Timestamp> {
         self.order.back().map(|(at, _)| at.after(window))
@@ -56,5 +65,29 @@ impl<P: Copy> Deduplication<P> {
         if let Some((_, id)) = self.order.pop_front() {
             self.places.remove(&id);
         }
+    }
+}
+
+impl<P: Wire + Copy> Wire for Deduplication<P> {
+    fn write(&self, writer: &mut Writer) {
+        writer.count(self.order.len());
+        for (at, id) in &self.order {
+            at.write(writer);
+            id.write(writer);
+            self.places.get(id).expect("every id in order has its place").write(writer);
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        let entries =
+            reader.list(24, |reader| Ok((Timestamp::read(reader)?, IdHash::read(reader)?, P::read(reader)?)))?;
+        let mut ids = Self::default();
+        for (at, id, place) in entries {
+            if ids.find(id).is_some() {
+                return Err(reader.error("a message id is remembered twice"));
+            }
+            ids.remember(at, id, place);
+        }
+        Ok(ids)
     }
 }
