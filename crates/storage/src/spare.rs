@@ -41,7 +41,8 @@ impl SpareRoom {
     /// Asks the thread for a spare.
     pub(crate) fn want(&self) {
         let mut state = self.state();
-        if state.ready.is_none() && !state.is_wanted {
+        // One that is being made counts: a second would take its place and leave its file behind.
+        if state.ready.is_none() && !state.is_preparing && !state.is_wanted {
             state.is_wanted = true;
             self.changed.notify_all();
         }
@@ -149,5 +150,23 @@ fn prepare(folder: &Folder, number: u64, capacity: u64) -> Result<Spare, Fault> 
             Err(full())
         }
         Err(fault) => Err(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spare_that_is_being_made_is_not_asked_for_again() {
+        let room = SpareRoom::default();
+        room.want();
+        assert!(room.state().is_wanted);
+        let mut state = room.state();
+        state.is_wanted = false;
+        state.is_preparing = true;
+        drop(state);
+        room.want();
+        assert!(!room.state().is_wanted, "the thread would make a second and forget the first");
     }
 }
