@@ -151,6 +151,7 @@ impl<M: StateMachine> Shard<M> {
             state: state.clone(),
             submitter: submitter.clone(),
             decoded: Arc::clone(&decoded),
+            segment_bytes: settings.storage.segment_bytes,
             round: Mutex::new(()),
         });
         tokio::spawn(sequencer.run());

@@ -25,6 +25,8 @@ pub(crate) struct Housekeeping<M: StateMachine> {
     pub(crate) state: State<M>,
     pub(crate) submitter: Submitter<M>,
     pub(crate) decoded: Arc<Decoded>,
+    /// How large a segment is.
+    pub(crate) segment_bytes: u64,
     /// One round at a time.
     pub(crate) round: Mutex<()>,
 }
@@ -32,17 +34,31 @@ pub(crate) struct Housekeeping<M: StateMachine> {
 impl<M: StateMachine> Housekeeping<M> {
     /// Works until the shard stops.
     pub(crate) async fn run(self: Arc<Self>) {
+        let mut applied_before = None;
         loop {
-            let mut was_quiet = false;
             tokio::select! {
-                () = self.state.rolled.notified() => {}
-                () = tokio::time::sleep(HOUSEKEEPING_PERIOD) => was_quiet = true,
+                () = self.state.rolled.notified() => self.round().await,
+                () = tokio::time::sleep(HOUSEKEEPING_PERIOD) => {
+                    let applied = self.state.applied().last.map(|id| id.index);
+                    let is_idle = std::mem::replace(&mut applied_before, applied) == applied;
+                    self.quiet_round(is_idle).await;
+                }
                 () = self.submitter.stopped() => return,
             }
-            if was_quiet && !self.is_worthwhile() {
-                continue;
-            }
+        }
+    }
+
+    /// What is done when no segment was sealed for a while: an idle log gives back what it does not need.
+    async fn quiet_round(&self, is_idle: bool) {
+        if self.is_worthwhile() {
+            // Segments go once two checkpoints have passed them; an idle log would make no second one.
+            let _ = self.submitter.submit_own(M::tick()).await;
             self.round().await;
+        } else if is_idle {
+            let log = self.state.log.clone();
+            let trimming = tokio::task::spawn_blocking(move || log.health.guard(log.store.trim()));
+            // A fault is noted where it happened.
+            drop(trimming.await);
         }
     }
 
@@ -50,7 +66,8 @@ impl<M: StateMachine> Housekeeping<M> {
     fn is_worthwhile(&self) -> bool {
         let segments = self.state.applied().machine.segments();
         let (_, older) = segments.split_last().unzip();
-        older.is_some_and(|older: &[SegmentUse]| older.iter().any(|segment| segment.references == 0))
+        let sparse = self.segment_bytes * SPARSE_PERCENT / 100;
+        older.is_some_and(|older: &[SegmentUse]| older.iter().any(|segment| segment.bytes.get() < sparse))
     }
 
     /// Does everything that can be done now.

@@ -35,7 +35,7 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A checkpoint, a purge or a leader that has not come by then is given up until the next round.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Quiet time after which housekeeping runs although no segment was sealed.
-pub const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(30);
+pub const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(15);
 /// Room that must be free before a batch is proposed, in segments: the next one, and one for a checkpoint.
 pub const RESERVED_SEGMENTS: u64 = 2;
 /// Share of a segment, in percent, below which its live messages are written again so that it can go.
