@@ -18,13 +18,17 @@ function rate(value) {
 
 function options(width) {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  const clock = (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false }));
   return {
     width,
     height: 180,
     cursor: { y: false },
-    legend: { live: true },
-    scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
-    axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(rate) }],
+    legend: { live: false },
+    scales: {
+      x: { range: (_, low, high) => [high - READINGS_MAX * READ_EVERY_MS / 1000, high] },
+      y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] },
+    },
+    axes: [{ ...axis, incrs: [15, 30, 60], space: 80, values: clock }, { ...axis, size: 56, values: (_, ticks) => ticks.map(rate) }],
     series: [
       {},
       ...SERIES.map(([, label], at) => ({

@@ -14,7 +14,10 @@ mod queue;
 mod queue_actions;
 mod queues;
 mod session;
+mod subscription;
 mod tokens;
+mod topic;
+mod topics;
 mod users;
 mod words;
 
@@ -24,7 +27,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::get;
 use http::HeaderValue;
-use http::header::CONTENT_SECURITY_POLICY;
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 
 use crate::door::Door;
 
@@ -40,13 +43,23 @@ pub(crate) fn routes() -> Router<Door> {
         .merge(queues::routes())
         .merge(queue::routes())
         .merge(queue_actions::routes())
+        .merge(topics::routes())
+        .merge(topic::routes())
+        .merge(subscription::routes())
         .merge(users::routes())
         .merge(tokens::routes())
         .layer(from_fn(policy))
 }
 
+/// Beside the policy of content: with `no-referrer` a browser would name no origin in the forms of a site without TLS,
+/// and `layers::own_site` would refuse them.
 async fn policy(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,7 @@ async fn overview(visitor: Visitor) -> Result<Markup, Turned> {
     let page = PageRequest { limit: PAGE_ITEMS_MAX, cursor: None };
     let namespaces = visitor.call_if_allowed(ListNamespaces { page }).await?;
     let chart = Address::of("/console/rates").within(&visitor.namespace);
-    let label = format!("Messages a second in {}: its first 1000 queues and topics", visitor.namespace);
+    let label = format!("Messages a second in {}, up to 1000 queues and topics", visitor.namespace);
     let content = html! {
         (notice(&visitor.query))
         @match &node {
@@ -104,7 +104,7 @@ pub(super) fn node_view(node: &NodeDescription) -> Markup {
             p.muted { (words::durability(node.durability)) }
         }
         dl.facts {
-            (fact("Messages in queues", words::count(node.messages)))
+            (fact("Messages queued", words::count(node.messages)))
             (fact("Queues", words::count(node.queues)))
             (fact("Topics", words::count(node.topics)))
             (fact("Consumers", words::count(node.consumers)))
