@@ -28,7 +28,7 @@ function options(width) {
       x: { range: (_, low, high) => [high - READINGS_MAX * READ_EVERY_MS / 1000, high] },
       y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] },
     },
-    axes: [{ ...axis, incrs: [15, 30, 60], space: 80, values: clock }, { ...axis, size: 56, values: (_, ticks) => ticks.map(rate) }],
+    axes: [{ ...axis, incrs: [15, 30, 60, 120, 300], space: 80, values: clock }, { ...axis, size: 56, values: (_, ticks) => ticks.map(rate) }],
     series: [
       {},
       ...SERIES.map(([, label], at) => ({

@@ -125,7 +125,7 @@ fn progress_view(frame: &Frame, found: &SubscriptionDescription) -> Markup {
             }
             div.scroll { table {
                 caption { "Progress" }
-                thead { tr { th scope="col" { "Partition" } th.n scope="col" { "Done up to" } th.n scope="col" { "End" }
+                thead { tr { th scope="col" { "Partition" } th.n scope="col" { "Position" } th.n scope="col" { "End" }
                     th.n scope="col" { "Lag" } th.n scope="col" { "Lag in time" } th scope="col" { "Member" } } }
                 tbody { @for one in &found.partitions { tr {
                     th scope="row" { (one.partition.get()) }

@@ -42,7 +42,7 @@ async fn list(visitor: Visitor) -> Result<Markup, Turned> {
 
 fn right_words(rights: Rights) -> String {
     if rights == Rights::ALL {
-        return "every right of its user".to_owned();
+        return "all of its user".to_owned();
     }
     rights.iter().map(Right::word).collect::<Vec<_>>().join(", ")
 }
@@ -68,8 +68,8 @@ fn row(frame: &Frame, token: &TokenDescription) -> Markup {
         td { (token.user) }
         td { @match token.kind { TokenKind::Session => "session", TokenKind::Api => "API" } }
         td { (right_words(token.scope.rights)) @if token.scope.resource.is_some() { ", on some things only" } }
-        td { (words::date(token.created_at)) }
-        td { (words::date(token.expires_at)) }
+        td.t { (words::date(token.created_at)) }
+        td.t { (words::date(token.expires_at)) }
         td.acts { form method="post" action=(action) {
             (frame.token())
             button.quiet type="submit" aria-label={"Revoke token " (token.id)} { "Revoke" }

@@ -88,7 +88,7 @@ pub(super) fn list_view(frame: &Frame, prefix: &str, found: &UserPage) -> Markup
                 th scope="row" { a href=(page_of(&user.name).within(&frame.namespace)) { (user.name) } }
                 td { (role_words(&user.roles)) }
                 td { (state(user)) }
-                td { (words::date(user.created_at)) }
+                td.t { (words::date(user.created_at)) }
             } } }
         } }
         (next_page(&first, found.next.as_deref(), "cursor"))
@@ -186,7 +186,7 @@ fn change_view(frame: &Frame, user: &UserDescription) -> Markup {
 
 fn grants_view(grants: &Grants) -> Markup {
     html! {
-        div.scroll { table {
+        @if !grants.grants.is_empty() { div.scroll { table {
             caption { "Grants" }
             thead { tr { th scope="col" { "Effect" } th scope="col" { "Rights" } th scope="col" { "Over" } } }
             tbody { @for grant in &grants.grants { tr {
@@ -200,7 +200,7 @@ fn grants_view(grants: &Grants) -> Markup {
                     NamePattern::Prefix(prefix) => { (prefix) "…" }
                 } }
             } } }
-        } }
+        } } }
         @if grants.grants.is_empty() { p.muted { "No grants: the roles alone decide." } }
     }
 }
