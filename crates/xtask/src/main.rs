@@ -2,6 +2,7 @@
 //! Invariant: only `docs` and `fix` write to the source; every other chore reads.
 //! Tests: beside each check, and `tests/planted.rs` for the program as a whole.
 
+mod faults;
 mod graph;
 mod licences;
 mod process;
@@ -23,7 +24,8 @@ const USAGE: &str = "usage: cargo xtask CHORE [--root FOLDER]
   licences  check licences and sources of all dependencies
   docs      write the pages that the code writes: docs/errors.md
   verify    format, tidy, licences, clippy, tests, docs; never writes
-  fix       format the code";
+  fix       format the code
+  faults    kill, fill, starve and damage the real program; says more without further words";
 
 fn main() -> ExitCode {
     match run() {
@@ -39,6 +41,7 @@ fn run() -> Result<(), String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (chore, root) = match words.as_slice() {
+        ["faults", rest @ ..] => return faults::run(&root()?, rest),
         [chore] => (*chore, root()?),
         [chore, "--root", root] => (*chore, PathBuf::from(root)),
         _ => return Err(String::from(USAGE)),

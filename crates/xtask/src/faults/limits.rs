@@ -1,0 +1,71 @@
+//! Every bound of the campaigns, by name: how long anything may take, and what is wanted.
+//! Invariant: no campaign waits, retries or collects past a figure on this page.
+//! Used by all rooms of this folder.
+
+use std::time::Duration;
+
+/// A start that has not come up by then has failed.
+pub(super) const START_MAX: Duration = Duration::from_secs(60);
+/// A stop that was asked for must be over by then.
+pub(super) const STOP_MAX: Duration = Duration::from_secs(40);
+/// Longest wait for the bytes of an answer.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// A kept connection that was idle for longer is opened again: the server closes one after ten seconds.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(5);
+/// Pause before something that failed for now is tried again.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
+/// Longest drain of a campaign.
+pub(super) const DRAIN_MAX: Duration = Duration::from_secs(240);
+/// Longest filling of a backlog.
+pub(super) const FILL_MAX: Duration = Duration::from_secs(900);
+/// Longest answer that is read.
+pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Lines of a complaint that are printed for one kind of violation.
+pub(super) const EXAMPLES_MAX: usize = 5;
+
+/// Length of a message body.
+pub(super) const BODY_BYTES: usize = 1024;
+/// Messages in one publish of a backlog.
+pub(super) const FILL_BATCH: u64 = 500;
+/// Connections that fill a backlog.
+pub(super) const FILL_CONNECTIONS: u64 = 4;
+/// Messages that one receive asks for while a queue is drained.
+pub(super) const DRAIN_BATCH: u64 = 1000;
+
+/// Producers, and consumers, of a campaign of kills.
+pub(super) const KILL_WORKERS: u64 = 8;
+/// Keys of each producer.
+pub(super) const KEYS_PER_PRODUCER: u64 = 64;
+/// Most messages in one publish of a producer.
+pub(super) const KILL_BATCH: u64 = 64;
+/// A process lives this long, at least and at most, before it is killed, in milliseconds.
+pub(super) const LIFE_MS: (u64, u64) = (400, 2500);
+
+/// Publishers under a failing disk.
+pub(super) const EIO_PUBLISHERS: u64 = 4;
+/// Longest wait for the injected failure.
+pub(super) const INJECTION_MAX: Duration = Duration::from_secs(12);
+/// How long publishers go on after the failure.
+pub(super) const AFTER_FAILURE: Duration = Duration::from_millis(700);
+
+/// A data folder that is consumed must fall below this within `SHRINK_MAX`: two segments.
+pub(super) const EMPTY_FOLDER_BYTES: u64 = 2 * (64 << 20);
+/// How long the folder has to shrink.
+pub(super) const SHRINK_MAX: Duration = Duration::from_secs(60);
+/// Size of the small filesystem, in MiB: the reserve of 512 MiB and some room above it.
+pub(super) const SMALL_DISK_MIB: u64 = 1024;
+
+/// Wanted: from exec to ready, after a kill.
+pub(super) const RESTART_MS: u64 = 2000;
+/// Wanted: from exec to ready, of an empty broker.
+pub(super) const EMPTY_START_MS: u64 = 60;
+/// Wanted: from exec to ready, after a clean stop, with a backlog or with many queues.
+pub(super) const CLEAN_START_MS: u64 = 1000;
+/// Wanted: resident memory of an idle broker, in MiB.
+pub(super) const IDLE_MIB: u64 = 25;
+/// Wanted: resident memory with a million messages waiting.
+pub(super) const BACKLOG_MIB: u64 = 100;
+/// Wanted: resident memory with a hundred thousand empty queues.
+pub(super) const QUEUES_MIB: u64 = 256;
+/// Empty queues of the campaign of memory.
+pub(super) const QUEUES: u64 = 100_000;

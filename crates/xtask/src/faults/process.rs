@@ -1,0 +1,211 @@
+//! One process of the broker under test: from exec to its end, on a folder that outlives it.
+//! Invariant: a process ends with its value at the latest, by its own id.
+//! Used by every campaign.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::http::Client;
+use super::limits::{PAUSE, START_MAX, STOP_MAX};
+
+/// The password of the user admin.
+pub(super) const PASSWORD: &str = "correct-horse-battery";
+
+/// The folder of one campaign: data, password and log of the broker.
+pub(super) struct Home {
+    pub(super) folder: PathBuf,
+    pub(super) binary: PathBuf,
+}
+
+impl Home {
+    /// An empty folder.
+    pub(super) fn new(folder: PathBuf, binary: &Path) -> Result<Self, String> {
+        let made = remove(&folder)
+            .and_then(|()| fs::create_dir_all(&folder))
+            .and_then(|()| fs::write(folder.join("password"), PASSWORD));
+        made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        Ok(Self { folder, binary: binary.to_path_buf() })
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// What the broker has said so far, in all its lives.
+    pub(super) fn log(&self) -> String {
+        fs::read(self.folder.join("log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Bytes that the data takes on its disk.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        disk_bytes(&self.data())
+    }
+
+    /// Starts the broker and waits until it is ready; an error when it does not come up.
+    pub(super) fn start(&self) -> Result<Broker, String> {
+        match self.launch(&[])? {
+            Started::Ready(broker) => Ok(broker),
+            Started::Ended(status, said) => Err(format!("the broker ended with {status} before it was ready: {said}")),
+        }
+    }
+
+    /// Starts the broker below another program, whose words come first.
+    pub(super) fn launch(&self, below: &[String]) -> Result<Started, String> {
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
+        let log = log.map_err(|error| format!("cannot write the log: {error}"))?;
+        let before = self.log().len();
+        let mut words: Vec<String> = below.to_vec();
+        words.push(self.binary.display().to_string());
+        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", "none", "--data"].map(String::from));
+        words.push(self.data().display().to_string());
+        words.push(String::from("--admin-password-file"));
+        words.push(self.folder.join("password").display().to_string());
+        let started = Instant::now();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().map_err(|error| format!("cannot start {}: {error}", words[0]))?;
+        let pipe = child.stdout.take().expect("standard output was asked to be a pipe");
+        let (told, hears) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let address = line.trim().strip_prefix("REST").and_then(|rest| {
+                    rest.trim().trim_start_matches("http://").trim_end_matches("/v1").parse::<SocketAddr>().ok()
+                });
+                if let Some(address) = address {
+                    // Nobody may hear any more when the start was given up.
+                    let _given_up = told.send(address);
+                }
+            }
+        });
+        let mut broker = Broker { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), ready_after: Duration::ZERO };
+        match hears.recv_timeout(START_MAX) {
+            Ok(address) => broker.address = address,
+            Err(_) => {
+                let status = broker.end_within(PAUSE * 50);
+                let said = self.log().split_off(before);
+                let status = status.map_or_else(|| String::from("no end, no banner"), |status| status.to_string());
+                return Ok(Started::Ended(status, said));
+            }
+        }
+        match broker.until_ready(started) {
+            Ok(()) => Ok(Started::Ready(broker)),
+            Err(status) => Ok(Started::Ended(status, self.log().split_off(before))),
+        }
+    }
+}
+
+/// What became of a start.
+pub(super) enum Started {
+    /// It is ready.
+    Ready(Broker),
+    /// It is not: how it ended, and what it said.
+    Ended(String, String),
+}
+
+/// A running broker.
+pub(super) struct Broker {
+    child: Child,
+    pub(super) address: SocketAddr,
+    /// From exec until it said that it is ready.
+    pub(super) ready_after: Duration,
+}
+
+impl Broker {
+    fn until_ready(&mut self, started: Instant) -> Result<(), String> {
+        let mut client = Client::new(self.address, "");
+        while started.elapsed() < START_MAX {
+            if client.send("GET", "/health/ready", "").is_ok_and(|answer| answer.ok()) {
+                self.ready_after = started.elapsed();
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(status.to_string());
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Err(String::from("it runs but is never ready"))
+    }
+
+    /// Takes its life at once.
+    pub(super) fn kill(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+
+    /// Asks it to end, and waits.
+    pub(super) fn stop(mut self) -> Result<ExitStatus, String> {
+        self.terminate()?;
+        self.end_within(STOP_MAX).ok_or_else(|| format!("it does not end within {STOP_MAX:?} of SIGTERM"))
+    }
+
+    /// Asks it to end.
+    pub(super) fn terminate(&self) -> Result<(), String> {
+        let line = format!("kill -TERM {}", self.child.id());
+        let done = Command::new("sh").args(["-c", &line]).stderr(Stdio::null()).status();
+        done.map(drop).map_err(|error| format!("cannot send a signal: {error}"))
+    }
+
+    /// How it ended, when it does in time.
+    pub(super) fn end_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            if limit < start.elapsed() {
+                return None;
+            }
+            thread::sleep(PAUSE / 4);
+        }
+    }
+
+    /// Resident memory, in KiB.
+    pub(super) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Removes a folder that may be absent.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Every file below a folder.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Bytes that a folder takes on its disk. A file that goes away meanwhile takes none.
+pub(super) fn disk_bytes(folder: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    files(folder).iter().filter_map(|file| fs::metadata(file).ok()).map(|known| known.blocks() * 512).sum()
+}
