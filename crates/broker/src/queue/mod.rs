@@ -5,9 +5,12 @@
 //! Called by `machine`; never sees payload bytes, names or users.
 //! Scripts: `tests/scripts/queue_*.txt`; model: `tests/queue_properties.rs`.
 
+mod bits;
 mod chunk;
 mod history;
 mod key_order;
+#[cfg(test)]
+mod memory;
 mod partition;
 mod peek;
 mod publish;

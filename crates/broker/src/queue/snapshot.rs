@@ -2,7 +2,7 @@
 //!
 //! Kept: slots, and of each message what its state and its rare facts are. Made anew: the ready bits, the
 //! timers, the order of keys, the sums; they follow from what is kept.
-//! Invariant: a decoded queue behaves the same and encodes to the same bytes; chunks may begin elsewhere.
+//! Invariant: a decoded queue behaves the same and encodes to the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ impl Wire for Messages {
         writer.u64(self.next);
         writer.u32(self.attempts_max);
         writer.u32(self.attempts_base);
-        writer.count(self.slots.chunks.values().map(|chunk| usize::try_from(chunk.used).unwrap_or(0)).sum());
+        writer.count(self.slots.count());
         for (sequence, slot) in self.all() {
             sequence.write(writer);
             slot.write(writer);
