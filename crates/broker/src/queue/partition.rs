@@ -289,8 +289,7 @@ impl Messages {
         ledger: &mut Liveness,
         departed: &mut Vec<Departure>,
     ) -> bool {
-        let before = self.ready.count();
-        let mut returned = false;
+        let mut woke = false;
         while *budget > 0 {
             let Some(&(at, timer, sequence)) = self.timers.first() else { break };
             if at > now {
@@ -301,15 +300,21 @@ impl Messages {
                 Timer::Available => {
                     self.leave_state(sequence);
                     self.make_available(sequence);
+                    woke = true;
                 }
                 Timer::LeaseEnd => {
                     self.give_back(now, sequence, Span::new(0), delivery_limit, ledger, departed);
+                    woke = true;
                 }
-                Timer::Expiry => self.give_up(sequence, DeadLetterReason::Expired, ledger, departed),
+                Timer::Expiry => {
+                    let blocked = self.blocked.len();
+                    self.give_up(sequence, DeadLetterReason::Expired, ledger, departed);
+                    // The next of its key may have become ready.
+                    woke |= self.blocked.len() < blocked;
+                }
             }
-            returned |= timer != Timer::Expiry;
         }
-        returned || self.ready.count() > before
+        woke
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
