@@ -450,7 +450,7 @@ fn restored(bytes: Bytes) -> Queue {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_queue_does_what_a_plain_list_does(rules in rules(), steps in vec(step(), 1..60)) {

@@ -91,8 +91,12 @@ impl Queue {
         self.check_room(now, arrivals)?;
         let mut placed = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            placed.push(self.place(now, arrival, ledger));
-            self.drop_overflow(ledger, departed);
+            let place = self.place(now, arrival, ledger);
+            // A duplicate adds nothing, so it pushes nothing out, also where a bound was lowered meanwhile.
+            if !place.duplicate {
+                self.drop_overflow(ledger, departed);
+            }
+            placed.push(place);
         }
         Ok(placed)
     }
