@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use model::number::{LogIndex, Priority, Sequence, Timestamp};
 
 use super::bits::{Bits, PLACES, locate};
+#[cfg(test)]
+use super::memory::{allocated, of_tree};
 use crate::place::{MessageRef, Stored};
 
 /// A chunk of which no more than one in so many slots is used is made smaller.
@@ -92,7 +94,8 @@ impl Chunk {
 /// All messages of a partition.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
-    chunks: BTreeMap<u64, Chunk>,
+    /// Boxed, because a tree makes room for eleven values at once and most queues have one chunk.
+    chunks: BTreeMap<u64, Box<Chunk>>,
 }
 
 impl PartialEq for Slots {
@@ -157,7 +160,9 @@ impl Slots {
     /// What the chunks cost, in bytes, as far as the allocator is asked.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let slots: usize = self.chunks.values().map(|chunk| chunk.slots.capacity() * size_of::<Slot>()).sum();
-        slots + super::memory::of_tree::<u64, Chunk>(self.chunks.len())
+        let of_chunk =
+            |chunk: &Chunk| allocated(size_of::<Chunk>()) + allocated(chunk.slots.capacity() * size_of::<Slot>());
+        let chunks: usize = self.chunks.values().map(|chunk| of_chunk(chunk)).sum();
+        chunks + of_tree::<u64, Box<Chunk>>(self.chunks.len())
     }
 }

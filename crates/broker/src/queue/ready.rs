@@ -8,6 +8,8 @@ use model::limits::PRIORITY_MAX;
 use model::number::{Priority, Sequence};
 
 use super::bits::{Bits, PLACES, locate};
+#[cfg(test)]
+use super::memory::{allocated, of_tree};
 
 /// Lower comes first: the opposite of the priority.
 type Rank = u8;
@@ -15,7 +17,8 @@ type Rank = u8;
 /// A set of messages in order of delivery.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Ready {
-    groups: BTreeMap<(Rank, u64), Bits>,
+    /// Boxed, because a tree makes room for eleven values at once and most queues have one group.
+    groups: BTreeMap<(Rank, u64), Box<Bits>>,
     count: u64,
 }
 
@@ -62,7 +65,7 @@ impl Ready {
     /// What the groups cost, in bytes, as far as the allocator is asked.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        super::memory::of_tree::<(Rank, u64), Bits>(self.groups.len())
+        self.groups.len() * allocated(size_of::<Bits>()) + of_tree::<(Rank, u64), Box<Bits>>(self.groups.len())
     }
 }
 
