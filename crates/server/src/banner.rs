@@ -50,6 +50,7 @@ impl Banner<'_> {
         }
         let scheme = if self.tls { "https" } else { "http" };
         if let Some(http) = self.http {
+            put("console", format!("{scheme}://{http}/"));
             put("REST", format!("{scheme}://{http}/v1"));
             put("API pages", format!("{scheme}://{http}/ui"));
             put("health", format!("{scheme}://{http}/health/ready"));
@@ -103,6 +104,7 @@ mod tests {
             "recado {} (serve)\n  \
              data        recado-data\n  \
              durability  a confirmed message is flushed to this disk\n  \
+             console     http://127.0.0.1:8080/\n  \
              REST        http://127.0.0.1:8080/v1\n  \
              API pages   http://127.0.0.1:8080/ui\n  \
              health      http://127.0.0.1:8080/health/ready\n  \

@@ -15,6 +15,7 @@ mod explain;
 mod health;
 mod local;
 mod login;
+mod memory;
 mod output;
 mod prompt;
 mod quantity;
@@ -96,6 +97,7 @@ fn completion(shell: clap_complete::Shell) -> Result<(), Complaint> {
 }
 
 fn serve(role: wire::Role, arguments: &args::serve::SettingArguments) -> Result<(), Complaint> {
+    memory::settle();
     let layers = config::layers(arguments)?;
     let mut settings = config::Settings::new(&layers)?;
     match role {

@@ -17,7 +17,7 @@ pub const GROUP_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// Batches that are proposed and not yet answered. One is being flushed while the next is filled.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 /// Bytes of recent batches kept in memory, for apply, followers and consumers at the head of the log.
-pub const TAIL_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
+pub const TAIL_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Bytes of older batches kept in memory after a consumer asked for one message of them.
 pub const DECODED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Bytes of log that are read at once for apply and for a follower. At least one entry is always read.

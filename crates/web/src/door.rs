@@ -10,6 +10,7 @@ use bytes::Bytes;
 use model::backend;
 use model::{Backend, Call, Caller};
 
+use crate::console;
 use crate::layers;
 use crate::limits::{BODY_BYTES_MAX, PUBLISH_BODY_BYTES_MAX};
 use crate::metrics::{HttpMetrics, MetricsSource};
@@ -23,6 +24,8 @@ use crate::translate::problem::Problem;
 pub struct Settings {
     /// The door serves without TLS beyond this machine by an explicit switch: every answer says so in a header.
     pub insecure_plaintext_visible: bool,
+    /// The door serves with TLS: the console's cookie is marked for TLS only.
+    pub tls: bool,
     /// Whether `/metrics` is open to everybody; otherwise it needs the right to monitor.
     pub metrics_open: bool,
     /// Largest body of a publish in bytes; at most `limits::PUBLISH_BODY_BYTES_MAX`.
@@ -35,6 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             insecure_plaintext_visible: false,
+            tls: false,
             metrics_open: false,
             publish_body_bytes_max: PUBLISH_BODY_BYTES_MAX,
             body_bytes_max: BODY_BYTES_MAX,
@@ -81,6 +85,7 @@ impl Door {
         self.0.document.get_or_init(|| Bytes::from(text));
         routes
             .merge(openapi::ui())
+            .merge(console::routes())
             .fallback(rest::no_such_path)
             .method_not_allowed_fallback(rest::no_such_method)
             .layer(from_fn(layers::deadline))

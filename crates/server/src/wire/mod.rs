@@ -126,6 +126,7 @@ impl Running {
     fn http_door(&self, settings: &Settings) -> web::Door {
         let door = web::Settings {
             insecure_plaintext_visible: settings.insecure_plaintext && settings.tls.is_none(),
+            tls: settings.tls.is_some(),
             metrics_open: settings.metrics_open,
             ..web::Settings::default()
         };

@@ -222,7 +222,8 @@ impl StateMachine for Keeper {
 
     fn apply(&mut self, index: LogIndex, segment: LogIndex, batch: &Batch, effects: &mut Vec<Kept>) -> Vec<Answer> {
         self.batches += 1;
-        self.now = self.now.max(batch.now.get());
+        assert!(self.now <= batch.now.get(), "the time of a batch went back");
+        self.now = batch.now.get();
         self.segments.insert(segment.get());
         self.wakes = self.wakes.split_off(&(self.now + 1));
         let mut at = MessageRef { index, position: 0 };

@@ -23,6 +23,8 @@ use crate::door::Door;
 use crate::openapi;
 use crate::translate::problem::Problem;
 
+pub(crate) use streaming::follow_topic;
+
 /// Every route with its part of the document.
 pub(crate) fn routes() -> OpenApiRouter<Door> {
     OpenApiRouter::with_openapi(openapi::empty())

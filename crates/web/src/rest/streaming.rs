@@ -148,6 +148,17 @@ async fn stream_topic(
     Query(query): Query<wire::FollowQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    follow_topic(door, caller, topic, query, &headers).await
+}
+
+/// The stream itself, for whoever proved the caller: REST by its header, the console by its cookie.
+pub(crate) async fn follow_topic(
+    door: Door,
+    caller: Caller,
+    topic: TopicRef,
+    query: wire::FollowQuery,
+    headers: &HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
     let resumed = headers.get("last-event-id").map(|value| resume(value.as_bytes())).transpose()?.unwrap_or_default();
     let start = follow_start(&query)?;
     let place = door.streams().place()?;

@@ -17,7 +17,7 @@ mod tests;
 
 pub(crate) use access::{password_credentials, removal};
 pub(crate) use message::{
-    derive_ids, idempotency_key, place_of, queue_messages, redrive, text_or_base64, topic_messages,
+    cursor_of, derive_ids, idempotency_key, place_of, queue_messages, redrive, text_or_base64, topic_messages,
 };
 pub(crate) use node::readiness;
 pub(crate) use settle::{check_wait, nack_action, receive, settled, sort};
