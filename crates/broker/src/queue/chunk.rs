@@ -1,16 +1,21 @@
-//! The messages of a partition by sequence: 32 bytes each, in chunks that go when their last message goes,
-//! so that one old message holds one chunk and no more.
+//! The messages of a partition by sequence: 32 bytes each, in chunks of up to 512 neighbours.
 //!
-//! Invariant: a chunk that exists has at least one used slot; `used` counts the slots that are not free.
+//! A chunk goes when its last message goes, and shrinks when most of them are gone, so that old messages
+//! hold memory for themselves and not for the thousands that came and went around them.
+//! Invariant: a chunk that exists has at least one used slot; `used` counts the slots that are not free; a
+//! slot stands in `slots` at the rank of its place in `kept`.
 
 use std::collections::BTreeMap;
 
 use model::number::{LogIndex, Priority, Sequence, Timestamp};
 
+use super::bits::{Bits, PLACES, locate};
+#[cfg(test)]
+use super::memory::{allocated, of_tree};
 use crate::place::{MessageRef, Stored};
 
-/// Slots of a full chunk.
-pub(super) const CHUNK_SLOTS: u64 = 512;
+/// A chunk of which no more than one in so many slots is used is made smaller.
+const SPARE_FACTOR: usize = 4;
 
 /// Where a message is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,71 +62,107 @@ impl Slot {
     }
 }
 
-/// Consecutive messages.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Chunk {
-    pub(super) first: u64,
-    pub(super) used: u32,
-    pub(super) slots: Vec<Slot>,
+/// Neighbouring messages.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    /// The places that have a slot, be it free.
+    kept: Bits,
+    used: usize,
+    slots: Vec<Slot>,
+}
+
+impl Chunk {
+    fn iter(&self) -> impl Iterator<Item = (u64, &Slot)> {
+        self.kept.iter().zip(&self.slots).filter(|(_, slot)| slot.state != State::Free)
+    }
+
+    /// Lets go of the free slots once they are most.
+    fn shrink(&mut self) {
+        if self.used * SPARE_FACTOR > self.slots.len() {
+            return;
+        }
+        let mut kept = Bits::default();
+        let mut slots = Vec::with_capacity(self.used);
+        for (place, slot) in self.iter() {
+            kept.insert(locate(place).1);
+            slots.push(*slot);
+        }
+        (self.kept, self.slots) = (kept, slots);
+    }
 }
 
 /// All messages of a partition.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
-    pub(super) chunks: BTreeMap<u64, Chunk>,
+    /// Boxed, because a tree makes room for eleven values at once and most queues have one chunk.
+    chunks: BTreeMap<u64, Box<Chunk>>,
+}
+
+impl PartialEq for Slots {
+    /// Equal messages; how much the chunks have shrunk is nobody's business.
+    fn eq(&self, other: &Self) -> bool {
+        self.from(Sequence::new(0)).eq(other.from(Sequence::new(0)))
+    }
 }
 
 impl Slots {
     /// Adds a message behind all others; sequences in between stay free.
     pub(super) fn push(&mut self, sequence: Sequence, slot: Slot) {
-        let chunk = self.chunks.entry(sequence.get() / CHUNK_SLOTS).or_insert_with(|| Chunk {
-            first: sequence.get(),
-            used: 0,
-            slots: Vec::new(),
-        });
-        let at = place(sequence.get() - chunk.first);
-        assert!(at >= chunk.slots.len(), "sequences rise");
-        chunk.slots.resize(at, Slot::FREE);
+        let (number, place) = locate(sequence.get());
+        let chunk = self.chunks.entry(number).or_default();
+        let is_new = chunk.kept.insert(place);
+        assert!(is_new && chunk.kept.rank(place) == Some(chunk.slots.len()), "sequences rise");
         chunk.slots.push(slot);
         chunk.used += 1;
     }
 
     pub(super) fn get(&self, sequence: Sequence) -> Option<&Slot> {
-        let chunk = self.chunks.get(&(sequence.get() / CHUNK_SLOTS))?;
-        let slot = chunk.slots.get(place(sequence.get().checked_sub(chunk.first)?))?;
-        Some(slot).filter(|slot| slot.state != State::Free)
+        let (number, place) = locate(sequence.get());
+        let chunk = self.chunks.get(&number)?;
+        Some(&chunk.slots[chunk.kept.rank(place)?]).filter(|slot| slot.state != State::Free)
     }
 
     pub(super) fn get_mut(&mut self, sequence: Sequence) -> Option<&mut Slot> {
-        let chunk = self.chunks.get_mut(&(sequence.get() / CHUNK_SLOTS))?;
-        let slot = chunk.slots.get_mut(place(sequence.get().checked_sub(chunk.first)?))?;
-        Some(slot).filter(|slot| slot.state != State::Free)
+        let (number, place) = locate(sequence.get());
+        let chunk = self.chunks.get_mut(&number)?;
+        Some(&mut chunk.slots[chunk.kept.rank(place)?]).filter(|slot| slot.state != State::Free)
     }
 
     /// Takes a message out.
     pub(super) fn remove(&mut self, sequence: Sequence) -> Option<Slot> {
-        let slot = std::mem::replace(self.get_mut(sequence)?, Slot::FREE);
-        let number = sequence.get() / CHUNK_SLOTS;
-        let chunk = self.chunks.get_mut(&number).expect("the slot was found in it");
+        let (number, place) = locate(sequence.get());
+        let chunk = self.chunks.get_mut(&number)?;
+        let slot = &mut chunk.slots[chunk.kept.rank(place)?];
+        let slot = Some(std::mem::replace(slot, Slot::FREE)).filter(|slot| slot.state != State::Free)?;
         chunk.used -= 1;
         if chunk.used == 0 {
             self.chunks.remove(&number);
+        } else {
+            chunk.shrink();
         }
         Some(slot)
     }
 
+    /// How many messages there are.
+    pub(super) fn count(&self) -> usize {
+        self.chunks.values().map(|chunk| chunk.used).sum()
+    }
+
     /// All messages in order of sequence, from one on.
     pub(super) fn from(&self, start: Sequence) -> impl Iterator<Item = (Sequence, &Slot)> {
-        let chunks = self.chunks.range(start.get() / CHUNK_SLOTS..).map(|(_, chunk)| chunk);
-        chunks.flat_map(move |chunk| {
-            let skip = place(start.get().saturating_sub(chunk.first));
-            let numbered = (chunk.first..).map(Sequence::new).zip(&chunk.slots).skip(skip);
-            numbered.filter(|(_, slot)| slot.state != State::Free)
-        })
+        let chunks = self.chunks.range(start.get() / PLACES..);
+        let all = chunks.flat_map(|(number, chunk)| {
+            chunk.iter().map(move |(place, slot)| (Sequence::new(number * PLACES + place), slot))
+        });
+        all.skip_while(move |(sequence, _)| *sequence < start)
     }
-}
 
-/// A place within a chunk.
-fn place(offset: u64) -> usize {
-    usize::try_from(offset).expect("an offset within a chunk is small")
+    /// What the chunks cost, in bytes, as far as the allocator is asked.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let of_chunk =
+            |chunk: &Chunk| allocated(size_of::<Chunk>()) + allocated(chunk.slots.capacity() * size_of::<Slot>());
+        let chunks: usize = self.chunks.values().map(|chunk| of_chunk(chunk)).sum();
+        chunks + of_tree::<u64, Box<Chunk>>(self.chunks.len())
+    }
 }

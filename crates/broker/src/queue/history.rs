@@ -1,11 +1,13 @@
 //! Messages that leave a queue, and dead letters on their way back.
 
+use std::collections::BTreeSet;
+
 use model::message::{Availability, DeadLetter, DeadLetterReason, MessagePlace};
-use model::number::{Attempt, Partition, Sequence, Timestamp};
+use model::number::{Attempt, Timestamp};
 use model::queue::RedriveFilter;
 
 use super::Queue;
-use super::chunk::Slot;
+use super::chunk::{Slot, State};
 use super::partition::Facts;
 use super::publish::Arrival;
 use crate::liveness::Liveness;
@@ -80,7 +82,7 @@ impl Departure {
 }
 
 impl Queue {
-    /// Takes up to `max` ready dead letters out that fit a filter and whose origin has a way back.
+    /// Takes up to `max` waiting dead letters out that fit a filter and whose origin has a way back.
     pub fn take_dead_letters(
         &mut self,
         filter: &RedriveFilter,
@@ -88,30 +90,36 @@ impl Queue {
         has_way: impl Fn(&str) -> bool,
         ledger: &mut Liveness,
     ) -> Vec<Departure> {
-        let fits = |place: MessagePlace, letter: &DeadLetter| {
+        let fits = |letter: &DeadLetter| {
             filter.reason.is_none_or(|reason| reason == letter.reason)
                 && filter.origin.as_ref().is_none_or(|origin| *origin == letter.origin)
-                && (filter.places.is_empty() || filter.places.contains(&place))
                 && has_way(&letter.origin)
         };
-        let letters = self.numbered().flat_map(|(partition, messages)| {
-            messages.ready.iter().filter_map(move |sequence| {
-                let letter = messages.facts.get(&sequence)?.dead_letter.as_deref()?;
-                Some((MessagePlace { partition, sequence }, letter))
-            })
-        });
-        let chosen: Vec<(Partition, Sequence)> = letters
-            .filter(|(place, letter)| fits(*place, letter))
-            .map(|(place, _)| (place.partition, place.sequence))
-            .take(max)
-            .collect();
+        let chosen: Vec<_> = if filter.places.is_empty() {
+            let all = self.numbered().flat_map(|(partition, messages)| {
+                messages.waiting().map(move |sequence| MessagePlace { partition, sequence })
+            });
+            all.filter(|place| self.letter(*place).is_some_and(fits)).take(max).collect()
+        } else {
+            // Looked up one by one, and once: a long list on a long queue must not hold up the log.
+            let named: BTreeSet<_> = filter.places.iter().copied().collect();
+            named.into_iter().filter(|place| self.letter(*place).is_some_and(fits)).take(max).collect()
+        };
         let mut taken = Vec::with_capacity(chosen.len());
-        for (partition, sequence) in chosen {
-            let messages = self.partition_mut(partition).expect("the letter was found in it");
-            let (slot, facts) = messages.remove(sequence, ledger);
-            let reason = facts.dead_letter.as_ref().map_or(DeadLetterReason::Rejected, |letter| letter.reason);
+        for place in chosen {
+            let messages = self.partition_mut(place.partition).expect("the letter was found in it");
+            let (slot, facts) = messages.remove(place.sequence, ledger);
+            let reason = facts.dead_letter.as_ref().expect("only dead letters were chosen").reason;
             taken.push(Departure::new(slot, facts, reason));
         }
         taken
+    }
+
+    /// The history of a dead letter that waits at a place.
+    fn letter(&self, place: MessagePlace) -> Option<&DeadLetter> {
+        let messages = self.partition(place.partition)?;
+        let slot = messages.slots.get(place.sequence)?;
+        let waits = matches!(slot.state, State::Ready | State::Blocked);
+        messages.facts.get(&place.sequence).filter(|_| waits)?.dead_letter.as_deref()
     }
 }

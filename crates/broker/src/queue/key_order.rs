@@ -1,10 +1,12 @@
 //! One message of a key at a time, in the order of arrival.
 //!
-//! Invariant: a key that exists has exactly one active message; all others of the key are blocked.
+//! Invariants: a key that exists has exactly one active message, all others of the key are blocked; without
+//! per-key order no key exists, though messages may have one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::number::Sequence;
+use model::queue::DeliveryOrder;
 
 use crate::record::KeyHash;
 
@@ -20,12 +22,21 @@ pub(super) struct Line {
 /// All keys that have messages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct KeyOrder {
+    /// False where keys order nothing.
+    is_on: bool,
     pub(super) lines: BTreeMap<KeyHash, Line>,
 }
 
 impl KeyOrder {
-    /// A message comes; true when it is the active one of its key.
+    pub(super) fn new(order: DeliveryOrder) -> Self {
+        Self { is_on: order == DeliveryOrder::PerKey, lines: BTreeMap::new() }
+    }
+
+    /// A message comes; true when it may be delivered: it is the active one of its key.
     pub(super) fn enter(&mut self, key: KeyHash, sequence: Sequence) -> bool {
+        if !self.is_on {
+            return true;
+        }
         match self.lines.get_mut(&key) {
             None => {
                 self.lines.insert(key, Line { active: sequence, waiting: BTreeSet::new() });
@@ -56,5 +67,10 @@ impl KeyOrder {
                 None
             }
         }
+    }
+
+    /// Forgets all keys.
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
     }
 }

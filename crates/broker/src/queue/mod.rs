@@ -5,9 +5,12 @@
 //! Called by `machine`; never sees payload bytes, names or users.
 //! Scripts: `tests/scripts/queue_*.txt`; model: `tests/queue_properties.rs`.
 
+mod bits;
 mod chunk;
 mod history;
 mod key_order;
+#[cfg(test)]
+mod memory;
 mod partition;
 mod peek;
 mod publish;
@@ -103,7 +106,7 @@ pub struct Queue {
 impl Queue {
     /// An empty queue.
     pub fn new(rules: Rules) -> Self {
-        let partitions = (0..rules.partitions).map(|_| Messages::default()).collect();
+        let partitions = (0..rules.partitions).map(|_| Messages::new(rules.order)).collect();
         Self { rules: Box::new(rules), partitions, turn_in: 0, turn_out: 0, seen: None }
     }
 
@@ -125,7 +128,7 @@ impl Queue {
     }
 
     /// The next messages in order of delivery that are not `held`, up to `max` and `bytes_max`, at least one
-    /// if there is any. Partitions are taken from in turn.
+    /// if there is any. Higher priorities come first; partitions are taken from in turn.
     pub fn pick(&self, held: &BTreeSet<(Partition, Sequence)>, max: usize, bytes_max: u64) -> Vec<Picked> {
         let count = self.partitions.len();
         let first = usize::try_from(self.turn_out).unwrap_or(0) % count.max(1);
@@ -133,26 +136,26 @@ impl Queue {
         let mut lines: Vec<_> = order
             .map(|at| {
                 let partition = Partition::new(u32::try_from(at).expect("partitions are bounded"));
-                self.partitions[at]
-                    .deliverable(partition)
-                    .filter(move |pick| held.is_empty() || !held.contains(&(pick.pick.partition, pick.pick.sequence)))
+                let is_held = |pick: &Pick| !held.is_empty() && held.contains(&(pick.partition, pick.sequence));
+                self.partitions[at].deliverable(partition).filter(move |(_, next)| !is_held(&next.pick)).peekable()
             })
             .collect();
         let mut picked = Vec::new();
         let mut bytes = 0;
-        let mut dry = 0;
-        while picked.len() < max && dry < lines.len() {
-            dry = 0;
-            for line in &mut lines {
-                let Some(next) = line.next() else {
-                    dry += 1;
-                    continue;
-                };
-                bytes += u64::from(next.stored.bytes);
-                if picked.len() == max || (bytes > bytes_max && !picked.is_empty()) {
-                    return picked;
+        while let Some(highest) = lines.iter_mut().filter_map(|line| line.peek()).map(|(priority, _)| *priority).max() {
+            // One from each partition that has such messages, and again until none has.
+            let mut any = true;
+            while any {
+                any = false;
+                for line in &mut lines {
+                    let Some((_, next)) = line.next_if(|(priority, _)| *priority == highest) else { continue };
+                    bytes += u64::from(next.stored.bytes);
+                    if picked.len() == max || (bytes > bytes_max && !picked.is_empty()) {
+                        return picked;
+                    }
+                    picked.push(next);
+                    any = true;
                 }
-                picked.push(next);
             }
         }
         picked

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::message::{DeadLetter, DeadLetterReason};
-use model::number::{Attempt, ByteSize, Epoch, Partition, Sequence, Span, Timestamp};
-use model::queue::QueueCounts;
+use model::number::{Attempt, ByteSize, Epoch, Partition, Priority, Sequence, Span, Timestamp};
+use model::queue::{DeliveryOrder, QueueCounts};
 
 use super::chunk::{Slot, Slots, State};
 use super::history::Departure;
@@ -55,7 +55,6 @@ pub(super) struct Messages {
     pub(super) leases: BTreeMap<Sequence, Lease>,
     pub(super) timers: BTreeSet<(Timestamp, Timer, Sequence)>,
     pub(super) facts: BTreeMap<Sequence, Facts>,
-    /// Set with per-key order only.
     pub(super) keys: KeyOrder,
     /// The highest attempt that was ever handed out.
     pub(super) attempts_max: u32,
@@ -63,9 +62,15 @@ pub(super) struct Messages {
     /// receipt of before does not fit a message that has its sequence again.
     pub(super) attempts_base: u32,
     pub(super) bytes: u64,
+    /// Those of the messages that are ready or blocked.
+    pub(super) bytes_waiting: u64,
 }
 
 impl Messages {
+    pub(super) fn new(order: DeliveryOrder) -> Self {
+        Self { keys: KeyOrder::new(order), ..Self::default() }
+    }
+
     pub(super) fn counts(&self) -> QueueCounts {
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         QueueCounts {
@@ -121,6 +126,7 @@ impl Messages {
     fn make_available(&mut self, sequence: Sequence) {
         let key = self.facts.get(&sequence).and_then(|facts| facts.key);
         let active = key.is_none_or(|key| self.keys.enter(key, sequence));
+        self.bytes_waiting += u64::from(self.slot_mut(sequence).bytes);
         if active {
             self.make_ready(sequence);
         } else {
@@ -129,7 +135,7 @@ impl Messages {
         }
     }
 
-    fn make_ready(&mut self, sequence: Sequence) {
+    pub(super) fn make_ready(&mut self, sequence: Sequence) {
         let slot = self.slot_mut(sequence);
         slot.state = State::Ready;
         let priority = slot.priority;
@@ -139,6 +145,9 @@ impl Messages {
     /// Takes a message out of the table of its state. It must be put into another or removed.
     fn leave_state(&mut self, sequence: Sequence) {
         let slot = *self.slots.get(sequence).expect("tables name only messages that exist");
+        if matches!(slot.state, State::Ready | State::Blocked) {
+            self.bytes_waiting -= u64::from(slot.bytes);
+        }
         match slot.state {
             State::Ready => self.ready.remove(slot.priority, sequence),
             State::Blocked => {
@@ -280,8 +289,7 @@ impl Messages {
         ledger: &mut Liveness,
         departed: &mut Vec<Departure>,
     ) -> bool {
-        let before = self.ready.count();
-        let mut returned = false;
+        let mut woke = false;
         while *budget > 0 {
             let Some(&(at, timer, sequence)) = self.timers.first() else { break };
             if at > now {
@@ -292,15 +300,21 @@ impl Messages {
                 Timer::Available => {
                     self.leave_state(sequence);
                     self.make_available(sequence);
+                    woke = true;
                 }
                 Timer::LeaseEnd => {
                     self.give_back(now, sequence, Span::new(0), delivery_limit, ledger, departed);
+                    woke = true;
                 }
-                Timer::Expiry => self.give_up(sequence, DeadLetterReason::Expired, ledger, departed),
+                Timer::Expiry => {
+                    let blocked = self.blocked.len();
+                    self.give_up(sequence, DeadLetterReason::Expired, ledger, departed);
+                    // The next of its key may have become ready.
+                    woke |= self.blocked.len() < blocked;
+                }
             }
-            returned |= timer != Timer::Expiry;
         }
-        returned || self.ready.count() > before
+        woke
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
@@ -325,8 +339,10 @@ impl Messages {
 
     pub(super) fn clear(&mut self, ledger: &mut Liveness) {
         self.all().for_each(|(_, slot)| ledger.release(slot.stored()));
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.clear();
         let Self { next, attempts_max, attempts_base, .. } = *self;
-        *self = Self { next, attempts_max, attempts_base, ..Self::default() };
+        *self = Self { next, attempts_max, attempts_base, keys, ..Self::default() };
     }
 
     /// Gives up everything and lets sequences begin anew.
@@ -356,12 +372,12 @@ impl Messages {
         true
     }
 
-    /// The ready messages in order of delivery.
-    pub(super) fn deliverable(&self, partition: Partition) -> impl Iterator<Item = Picked> {
+    /// The ready messages in order of delivery, with their priority.
+    pub(super) fn deliverable(&self, partition: Partition) -> impl Iterator<Item = (Priority, Picked)> {
         self.ready.iter().map(move |sequence| {
             let slot = self.slots.get(sequence).expect("tables name only messages that exist");
             let facts = self.facts.get(&sequence);
-            Picked {
+            let picked = Picked {
                 pick: Pick { partition, sequence, attempt: next_attempt(slot.attempts) },
                 attempt: next_attempt(self.deliveries(slot)),
                 stored: slot.stored(),
@@ -369,8 +385,14 @@ impl Messages {
                 expires_at: facts.and_then(|facts| facts.expires_at),
                 dead_letter: facts.and_then(|facts| facts.dead_letter.as_deref().cloned()),
                 offset: None,
-            }
+            };
+            (slot.priority, picked)
         })
+    }
+
+    /// All that wait for a consumer: those ready in order of delivery, then those behind their keys.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Sequence> {
+        self.ready.iter().chain(self.blocked.iter().copied())
     }
 
     /// The first message of all that are ready or blocked.

@@ -1,7 +1,9 @@
 //! Messages that come in: checked against the bounds together, then placed one by one.
 
+use std::collections::BTreeSet;
+
 use model::message::{Availability, DeadLetter, DeadLetterReason, MessagePlace};
-use model::number::{Partition, Sequence, Span, Timestamp};
+use model::number::{ByteSize, Partition, Sequence, Span, Timestamp};
 use model::queue::{DeliveryOrder, Overflow};
 
 use super::chunk::{Slot, State};
@@ -41,11 +43,40 @@ pub struct Full {
     pub bound: String,
 }
 
+/// What comes in: messages that stay whatever happens, and others, of which any one must fit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    lasting: u64,
+    lasting_bytes: u64,
+    others: u64,
+    other_bytes_max: u64,
+}
+
+impl Load {
+    fn add(&mut self, bytes: u64, lasts: bool) {
+        if lasts {
+            self.lasting += 1;
+            self.lasting_bytes += bytes;
+        } else {
+            self.others += 1;
+            self.other_bytes_max = self.other_bytes_max.max(bytes);
+        }
+    }
+
+    fn messages(self) -> u64 {
+        self.lasting + self.others.min(1)
+    }
+
+    const fn bytes(self) -> u64 {
+        self.lasting_bytes + self.other_bytes_max
+    }
+}
+
 impl Queue {
     /// Adds messages, all or none. A message whose id is known is a duplicate: nothing is added for it.
     ///
     /// # Errors
-    /// `Full` when a bound would be passed and the queue does not drop its oldest.
+    /// `Full` when a bound would be passed, and dropping the oldest is not allowed or would not help.
     pub fn publish(
         &mut self,
         now: Timestamp,
@@ -57,13 +88,15 @@ impl Queue {
         if let Some(seen) = &mut self.seen {
             seen.forget(now, window);
         }
-        if self.rules.overflow == Overflow::Reject {
-            self.check_room(arrivals)?;
-        }
+        self.check_room(now, arrivals)?;
         let mut placed = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            placed.push(self.place(now, arrival, ledger));
-            self.drop_overflow(ledger, departed);
+            let place = self.place(now, arrival, ledger);
+            // A duplicate adds nothing, so it pushes nothing out, also where a bound was lowered meanwhile.
+            if !place.duplicate {
+                self.drop_overflow(ledger, departed);
+            }
+            placed.push(place);
         }
         Ok(placed)
     }
@@ -79,17 +112,41 @@ impl Queue {
         u64::try_from(departed.len()).unwrap_or(u64::MAX)
     }
 
-    fn check_room(&self, arrivals: &[Arrival]) -> Result<(), Full> {
-        let new = arrivals.iter().filter(|arrival| self.find_duplicate(arrival).is_none());
-        let (count, bytes) =
-            new.fold((0_u64, 0_u64), |(count, bytes), arrival| (count + 1, bytes + u64::from(arrival.stored.bytes)));
-        let counts = self.counts();
-        let held = counts.ready + counts.delayed + counts.leased;
-        if let Some(max) = self.rules.max_messages.filter(|max| held + count > *max) {
-            return Err(Full { bound: format!("it holds {held} of {max} messages") });
+    /// Refuses what does not fit. A queue that drops its oldest makes room, but not by dropping what is with
+    /// consumers or waits for its time, and not for a message that would have to go itself.
+    fn check_room(&self, now: Timestamp, arrivals: &[Arrival]) -> Result<(), Full> {
+        let Rules { max_messages, max_bytes, overflow, .. } = *self.rules;
+        if max_messages.is_none() && max_bytes.is_none() {
+            return Ok(());
         }
-        if let Some(max) = self.rules.max_bytes.filter(|max| counts.bytes.get() + bytes > max.get()) {
-            return Err(Full { bound: format!("it holds {} of {max} bytes", counts.bytes) });
+        let mut ids = BTreeSet::new();
+        let mut is_new = |arrival: &&Arrival| {
+            self.find_duplicate(arrival).is_none() && arrival.head.id.is_none_or(|id| ids.insert(id))
+        };
+        let mut new = Load::default();
+        for arrival in arrivals.iter().filter(&mut is_new) {
+            let is_delayed = due_at(now, arrival.head.availability).is_some();
+            new.add(u64::from(arrival.stored.bytes), overflow == Overflow::Reject || is_delayed);
+        }
+        let counts = self.counts();
+        let all = counts.ready + counts.delayed + counts.leased;
+        let waiting_bytes: u64 = self.partitions.iter().map(|messages| messages.bytes_waiting).sum();
+        let (messages, bytes) = match overflow {
+            Overflow::Reject => (all, counts.bytes.get()),
+            Overflow::DropOldest => (all - counts.ready, counts.bytes.get() - waiting_bytes),
+        };
+        let does_not_fit = |max: u64, held: u64, new: u64| new > 0 && held.saturating_add(new) > max;
+        let bound = |max: u64, held: u64, new: u64, unit: &str| match overflow {
+            Overflow::Reject => format!("it holds {held} of {max} {unit}"),
+            Overflow::DropOldest => {
+                format!("of {max} {unit} {held} cannot be dropped, and {new} would have to stay")
+            }
+        };
+        if let Some(max) = max_messages.filter(|max| does_not_fit(*max, messages, new.messages())) {
+            return Err(Full { bound: bound(max, messages, new.messages(), "messages") });
+        }
+        if let Some(max) = max_bytes.map(ByteSize::get).filter(|max| does_not_fit(*max, bytes, new.bytes())) {
+            return Err(Full { bound: bound(max, bytes, new.bytes(), "bytes") });
         }
         Ok(())
     }
@@ -128,10 +185,11 @@ impl Queue {
         Partition::new(turn)
     }
 
-    /// A key costs memory, so it is kept only where it orders something: here, or in the queue that a dead
-    /// letter may go back to.
+    /// A key costs memory, so it is kept only where it orders or places something: here, or in the queue that
+    /// a dead letter may go back to.
     fn facts(&self, arrival: &Arrival, expires_at: Option<Timestamp>) -> Facts {
-        let keeps_key = self.rules.order == DeliveryOrder::PerKey || arrival.dead_letter.is_some();
+        let keeps_key =
+            self.rules.order == DeliveryOrder::PerKey || self.rules.partitions > 1 || arrival.dead_letter.is_some();
         Facts { key: arrival.head.key.filter(|_| keeps_key), expires_at, dead_letter: arrival.dead_letter.clone() }
     }
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use model::limits::PRIORITY_MAX;
 use model::number::{Priority, Sequence};
 
-const GROUP_WORDS: usize = 8;
-const GROUP_BITS: u64 = 512;
-const WORD_BITS: u64 = 64;
+use super::bits::{Bits, PLACES, locate};
+#[cfg(test)]
+use super::memory::{allocated, of_tree};
 
 /// Lower comes first: the opposite of the priority.
 type Rank = u8;
@@ -17,7 +17,8 @@ type Rank = u8;
 /// A set of messages in order of delivery.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Ready {
-    groups: BTreeMap<(Rank, u64), [u64; GROUP_WORDS]>,
+    /// Boxed, because a tree makes room for eleven values at once and most queues have one group.
+    groups: BTreeMap<(Rank, u64), Box<Bits>>,
     count: u64,
 }
 
@@ -28,28 +29,27 @@ impl Ready {
 
     /// Adds a message that is not in it.
     pub(super) fn insert(&mut self, priority: Priority, sequence: Sequence) {
-        let (key, word, bit) = address(priority, sequence);
-        let group = self.groups.entry(key).or_default();
-        assert!(group[word] & bit == 0, "a message becomes ready once");
-        group[word] |= bit;
+        let (number, place) = locate(sequence.get());
+        let is_new = self.groups.entry((rank(priority), number)).or_default().insert(place);
+        assert!(is_new, "a message becomes ready once");
         self.count += 1;
     }
 
     /// Takes a message out that is in it.
     pub(super) fn remove(&mut self, priority: Priority, sequence: Sequence) {
-        let (key, word, bit) = address(priority, sequence);
+        let (number, place) = locate(sequence.get());
+        let key = (rank(priority), number);
         let group = self.groups.get_mut(&key).expect("a ready message has its group");
-        assert!(group[word] & bit != 0, "a message that is taken out was ready");
-        group[word] &= !bit;
+        assert!(group.remove(place), "a message that is taken out was ready");
         self.count -= 1;
-        if group.iter().all(|word| *word == 0) {
+        if group.is_empty() {
             self.groups.remove(&key);
         }
     }
 
     /// All messages in order of delivery.
     pub(super) fn iter(&self) -> impl Iterator<Item = Sequence> {
-        self.groups.iter().flat_map(|((_, number), group)| bits(*number, group))
+        self.groups.iter().flat_map(|((_, number), group)| sequences(*number, group))
     }
 
     /// The message that came first, whatever its priority.
@@ -57,27 +57,22 @@ impl Ready {
         let ranks = 0..=PRIORITY_MAX;
         let firsts = ranks.filter_map(|rank| {
             let ((_, number), group) = self.groups.range((rank, 0)..=(rank, u64::MAX)).next()?;
-            bits(*number, group).next()
+            sequences(*number, group).next()
         });
         firsts.min()
     }
+
+    /// What the groups cost, in bytes, as far as the allocator is asked.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.groups.len() * allocated(size_of::<Bits>()) + of_tree::<(Rank, u64), Box<Bits>>(self.groups.len())
+    }
 }
 
-fn address(priority: Priority, sequence: Sequence) -> ((Rank, u64), usize, u64) {
-    let within = sequence.get() % GROUP_BITS;
-    let word = usize::try_from(within / WORD_BITS).expect("eight words");
-    let rank = PRIORITY_MAX - priority.get();
-    ((rank, sequence.get() / GROUP_BITS), word, 1 << (within % WORD_BITS))
+const fn rank(priority: Priority) -> Rank {
+    PRIORITY_MAX - priority.get()
 }
 
-fn bits(number: u64, group: &[u64; GROUP_WORDS]) -> impl Iterator<Item = Sequence> {
-    let words = (0_u64..).zip(group);
-    words.flat_map(move |(at, word)| {
-        let mut left = *word;
-        std::iter::from_fn(move || {
-            let bit = (left != 0).then(|| u64::from(left.trailing_zeros()))?;
-            left &= left - 1;
-            Some(Sequence::new(number * GROUP_BITS + at * WORD_BITS + bit))
-        })
-    })
+fn sequences(number: u64, group: &Bits) -> impl Iterator<Item = Sequence> + use<> {
+    group.iter().map(move |place| Sequence::new(number * PLACES + place))
 }

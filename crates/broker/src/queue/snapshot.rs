@@ -2,12 +2,13 @@
 //!
 //! Kept: slots, and of each message what its state and its rare facts are. Made anew: the ready bits, the
 //! timers, the order of keys, the sums; they follow from what is kept.
-//! Invariant: a decoded queue behaves the same and encodes to the same bytes; chunks may begin elsewhere.
+//! Invariant: a decoded queue behaves the same and encodes to the same bytes.
 
 use std::collections::BTreeMap;
 
 use model::message::{DeadLetter, MessagePlace};
 use model::number::{LogIndex, Priority, Sequence, Timestamp};
+use model::queue::DeliveryOrder;
 
 use super::chunk::{Slot, State};
 use super::partition::{Facts, Lease, Messages, Timer};
@@ -103,17 +104,18 @@ impl Queue {
         }
         let (turn_in, turn_out) = (reader.u32()?, reader.u32()?);
         let seen = Option::<Deduplication<MessagePlace>>::read(reader)?.map(Box::new);
-        let partitions = (0..rules.partitions).map(|_| Messages::read(reader)).collect::<Result<_, _>>()?;
+        let order = rules.order;
+        let partitions = (0..rules.partitions).map(|_| Messages::read(reader, order)).collect::<Result<_, _>>()?;
         Ok(Self { rules: Box::new(rules), partitions, turn_in, turn_out, seen })
     }
 }
 
-impl Wire for Messages {
+impl Messages {
     fn write(&self, writer: &mut Writer) {
         writer.u64(self.next);
         writer.u32(self.attempts_max);
         writer.u32(self.attempts_base);
-        writer.count(self.slots.chunks.values().map(|chunk| usize::try_from(chunk.used).unwrap_or(0)).sum());
+        writer.count(self.slots.count());
         for (sequence, slot) in self.all() {
             sequence.write(writer);
             slot.write(writer);
@@ -125,10 +127,10 @@ impl Wire for Messages {
         write_map(writer, &active);
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+    fn read(reader: &mut Reader, order: DeliveryOrder) -> Result<Self, WireError> {
         let next = reader.u64()?;
         let (attempts_max, attempts_base) = (reader.u32()?, reader.u32()?);
-        let mut messages = Self { next, attempts_max, attempts_base, ..Self::default() };
+        let mut messages = Self { next, attempts_max, attempts_base, ..Self::new(order) };
         let slots = reader.list(38, |reader| Ok((Sequence::read(reader)?, Slot::read(reader)?)))?;
         messages.delayed = read_map(reader)?;
         messages.leases = read_map(reader)?;
@@ -151,17 +153,21 @@ impl Wire for Messages {
         for sequence in blocked {
             let key = messages.facts.get(&sequence).and_then(|facts| facts.key);
             let key = key.ok_or_else(|| reader.error("a blocked message without a key"))?;
-            messages.keys.enter(key, sequence);
+            if messages.keys.enter(key, sequence) {
+                messages.blocked.remove(&sequence);
+                messages.make_ready(sequence);
+            }
         }
         Ok(messages)
     }
-}
 
-impl Messages {
     /// Puts a message back under the state that its slot names.
     fn restore(&mut self, sequence: Sequence, slot: Slot) -> Result<(), &'static str> {
         self.bytes += u64::from(slot.bytes);
         self.slots.push(sequence, slot);
+        if matches!(slot.state, State::Ready | State::Blocked) {
+            self.bytes_waiting += u64::from(slot.bytes);
+        }
         let expires_at = self.facts.get(&sequence).and_then(|facts| facts.expires_at);
         if let Some(expires_at) = expires_at.filter(|_| slot.state != State::Leased) {
             self.timers.insert((expires_at, Timer::Expiry, sequence));

@@ -4,7 +4,7 @@
 use model::number::{Partition, Sequence, Timestamp};
 
 use super::Queue;
-use super::partition::Facts;
+use super::partition::{Facts, Messages};
 use super::publish::{Arrival, slot};
 use crate::liveness::Liveness;
 
@@ -26,13 +26,14 @@ impl Queue {
     /// Gives a window the partitions that its topic has now.
     pub fn grow(&mut self, partitions: u32) {
         let count = usize::try_from(partitions).unwrap_or(usize::MAX);
-        self.partitions.resize_with(count.max(self.partitions.len()), Default::default);
+        let order = self.rules.order;
+        self.partitions.resize_with(count.max(self.partitions.len()), || Messages::new(order));
         self.rules.partitions = partitions.max(self.rules.partitions);
     }
 
     /// How many messages a partition holds.
     pub fn held(&self, partition: Partition) -> usize {
-        let counts = self.partition(partition).map(super::partition::Messages::counts).unwrap_or_default();
+        let counts = self.partition(partition).map(Messages::counts).unwrap_or_default();
         usize::try_from(counts.ready + counts.delayed + counts.leased).unwrap_or(usize::MAX)
     }
 
