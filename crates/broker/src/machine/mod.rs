@@ -126,7 +126,7 @@ impl Machine {
             Action::PurgeQueue(request) => self.purge_queue(by, request),
             Action::TransferQueue(request) => self.transfer_queue(by, request),
             Action::Publish { queue, records } => self.publish(by, queue, records, first, effects),
-            Action::CancelMessages(request) => self.cancel_messages(by, request),
+            Action::CancelMessages(request) => self.cancel_messages(by, request, effects),
             Action::Redrive(request) => self.redrive(by, request, effects),
             Action::Lease { source, epoch, end, picks } => self.lease(*source, *epoch, *end, picks),
             Action::Release { source, receipts } => self.release(*source, receipts, effects),

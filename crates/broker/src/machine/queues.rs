@@ -178,11 +178,18 @@ impl Machine {
         numbered.map(arrival).collect()
     }
 
-    pub(super) fn cancel_messages(&mut self, by: &Principal, request: &CancelMessages) -> Result<Outcome, Refusal> {
+    pub(super) fn cancel_messages(
+        &mut self,
+        by: &Principal,
+        request: &CancelMessages,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Outcome, Refusal> {
         let id = self.queue_for(by, OperationKind::CancelMessages, &request.queue)?;
         let entry = self.queues.get_mut(&id).expect("the queue was found above");
         let cancelled = entry.core.cancel(&request.places, &mut self.ledger);
         self.reschedule_queue(id);
+        // With order by key the next message of a cancelled one's key is ready now.
+        effects.push(Effect::Wake(SourceId::Queue(id)));
         Ok(Outcome::response(Response::CancelMessages(Cancelled { cancelled })))
     }
 }
