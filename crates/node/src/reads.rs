@@ -74,6 +74,10 @@ impl Core {
         if request.wait > Span::new(WAIT_MS_MAX) {
             return Err(Refusal::invalid("wait_ms", "a wait is at most 60000").into());
         }
+        // A follower asks again after each wait: an empty answer at once would keep it asking until the end.
+        if request.wait > Span::new(0) {
+            self.refuse_when_draining()?;
+        }
         let until = tokio::time::Instant::now() + Duration::from_millis(request.wait.get());
         let mut request = request;
         loop {
