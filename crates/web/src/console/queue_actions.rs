@@ -53,7 +53,8 @@ pub(super) fn actions_view(frame: &Frame, found: &QueueDescription) -> Markup {
         details.action.danger {
             summary { "Purge" }
             p { "This deletes " (words::count(counts.ready)) " ready and " (words::count(counts.delayed))
-                " delayed messages for good; " (words::count(counts.leased)) " leased ones stay with their consumers." }
+                " delayed messages for good; " (words::count(counts.leased)) " leased ones stay with their "
+                "consumers. These are the counts of when this page was loaded." }
             form.card method="post" action=(action("purge")) {
                 (frame.token())
                 (confirmation(name))
@@ -65,8 +66,8 @@ pub(super) fn actions_view(frame: &Frame, found: &QueueDescription) -> Markup {
             summary { "Delete" }
             p { "This deletes the queue with its settings"
                 @if all > 0 { " and " (words::count(all)) " messages" }
-                " for good. " (found.consumers) " consumers lose their source; messages that name it as their "
-                "dead-letter queue have nowhere to go." }
+                " for good. " (found.consumers) " consumers lose their source. It is refused while another "
+                "queue sends its dead letters here." }
             form.card method="post" action=(action("delete")) {
                 (frame.token())
                 (confirmation(name))

@@ -42,7 +42,7 @@ async fn list(visitor: Visitor) -> Result<Markup, Turned> {
 
 fn right_words(rights: Rights) -> String {
     if rights == Rights::ALL {
-        return "all of its user".to_owned();
+        return "all rights of its user".to_owned();
     }
     rights.iter().map(Right::word).collect::<Vec<_>>().join(", ")
 }

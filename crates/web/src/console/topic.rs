@@ -196,6 +196,7 @@ fn subscriptions_view(frame: &Frame, found: &TopicDescription, subscriptions: &S
 fn look_view(frame: &Frame, found: &TopicDescription, looked: Option<&Look>) -> Markup {
     let page = page_of(&found.topic).within(&frame.namespace);
     let partition = looked.map_or(0, |look| look.partition.get());
+    let first = looked.and_then(|look| look.records.records.first()).map(|record| record.offset.get());
     let part = rest_of(&found.topic).part("partitions").part(&partition.to_string()).part("messages");
     html! {
         form.filter method="get" action={(page_of(&found.topic)) "#messages"} {
@@ -203,7 +204,7 @@ fn look_view(frame: &Frame, found: &TopicDescription, looked: Option<&Look>) -> 
                 input type="hidden" name="ns" value=(frame.namespace);
             }
             label.short { span { "Partition" } input name="partition" inputmode="numeric" required value=(partition); }
-            label.short { span { "From offset" } input name="offset" inputmode="numeric" placeholder="earliest"; }
+            label.short { span { "From offset" } input name="offset" inputmode="numeric" placeholder="earliest" value=[first]; }
             button.quiet type="submit" { "Read" }
         }
         @if let Some(Look { partition, records }) = looked {
