@@ -142,7 +142,7 @@ fn a_gateway_serves_and_drains() {
     let home = tempfile::tempdir().unwrap();
     let (_server, address) = Server::bench(home.path(), "null");
     let words = ["gateway", "--brokers", &address, "--http", "127.0.0.1:0", "--log", "error"];
-    let mut gateway = Server::start(home.path(), &words, 6);
+    let mut gateway = Server::start(home.path(), &words, 7);
     let banner = gateway.lines.join("\n");
     assert!(banner.starts_with("recado ") && banner.contains(&address) && !banner.contains('\u{1b}'), "{banner}");
     let rest = banner.lines().find_map(|line| line.trim().strip_prefix("REST")).unwrap().trim();
