@@ -7,9 +7,11 @@
 use std::fmt;
 
 use crate::caller::Secret;
+use crate::limits::NAME_BYTES_MAX;
 use crate::name::{NamespaceName, UserName};
 use crate::number::{Span, Timestamp, TokenId, UserId};
 use crate::page::{Page, PageRequest};
+use crate::refusal::Refusal;
 
 /// One thing that may be allowed. The table in `operation` says which operation needs which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -262,6 +264,18 @@ pub enum NamePattern {
 }
 
 impl NamePattern {
+    /// The pattern, when it is no longer than a name can be: a longer one fits nothing and would only be kept.
+    ///
+    /// # Errors
+    /// `ArgumentInvalid` for a longer one.
+    pub fn bounded(self) -> Result<Self, Refusal> {
+        let (Self::Literal(text) | Self::Prefix(text)) = &self;
+        if NAME_BYTES_MAX < text.len() {
+            return Err(Refusal::invalid("name", "at most 255 bytes, as names are"));
+        }
+        Ok(self)
+    }
+
     /// Whether a name fits.
     pub fn matches(&self, name: &str) -> bool {
         match self {

@@ -127,7 +127,8 @@ impl Wire for ResourcePattern {
             name: match form.name.ok_or_else(|| missing("name"))? {
                 Name::Literal(literal) => NamePattern::Literal(literal),
                 Name::Prefix(prefix) => NamePattern::Prefix(prefix),
-            },
+            }
+            .bounded()?,
         })
     }
 }

@@ -86,7 +86,7 @@ impl TryFrom<wire::ResourcePattern> for ResourcePattern {
             wire::PatternKind::Literal => NamePattern::Literal(pattern.name),
             wire::PatternKind::Prefix => NamePattern::Prefix(pattern.name),
         };
-        Ok(Self { kind: pattern.kind.into(), namespace: namespace.unwrap_or_default(), name })
+        Ok(Self { kind: pattern.kind.into(), namespace: namespace.unwrap_or_default(), name: name.bounded()? })
     }
 }
 

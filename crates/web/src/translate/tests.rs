@@ -69,6 +69,18 @@ prop_compose! {
     }
 }
 
+#[test]
+fn a_pattern_that_is_longer_than_a_name_is_refused() {
+    for pattern in ["literal", "prefix"] {
+        let resource = |length: usize| -> wire::ResourcePattern {
+            serde_json::from_value(json!({"kind": "queue", "name": "a".repeat(length), "pattern": pattern})).unwrap()
+        };
+        assert!(ResourcePattern::try_from(resource(255)).is_ok());
+        let refusal = ResourcePattern::try_from(resource(256)).unwrap_err();
+        assert_eq!(refusal.code(), model::Code::ArgumentInvalid);
+    }
+}
+
 proptest! {
     #[test]
     fn a_message_comes_back_as_it_was(message in message()) {
