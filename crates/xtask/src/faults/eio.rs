@@ -25,7 +25,7 @@ use super::report::Report;
 
 const QUEUE: &str = "flushed";
 const RUNS: u64 = 50;
-/// Messages that are there before the first run.
+/// Messages that are there before each run.
 const FIRST: u64 = 20;
 
 /// One publish: when it was sent and what came of it.
@@ -57,18 +57,25 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
     let token = Door::log_in(broker.address)?;
     let mut door = Door::with_token(broker.address, &token);
     door.create(QUEUE, &json!({}))?;
-    let mut confirmed = BTreeSet::new();
-    for number in 0..FIRST {
-        let sent = door.publish(QUEUE, &[message(&body::body(QUEUE, number))]);
-        sent.map_err(|failed| format!("a publish before any failure: {failed}"))?;
-        confirmed.insert(number);
-    }
+    let next = AtomicU64::new(0);
+    let mut confirmed = store_some(&mut door, &next)?;
     broker.stop()?;
-    let next = AtomicU64::new(FIRST);
     for run in 1..=options.runs.unwrap_or(RUNS) {
         one(run, home, report, &token, &next, &mut confirmed)?;
     }
     Ok(())
+}
+
+/// Messages that are confirmed on a healthy disk, so that a run has something to lose.
+fn store_some(door: &mut Door, next: &AtomicU64) -> Result<BTreeSet<u64>, String> {
+    let mut confirmed = BTreeSet::new();
+    for _ in 0..FIRST {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let sent = door.publish(QUEUE, &[message(&body::body(QUEUE, number))]);
+        sent.map_err(|failed| format!("a publish on a healthy disk: {failed}"))?;
+        confirmed.insert(number);
+    }
+    Ok(confirmed)
 }
 
 /// One run: flushes fail from the n-th on, then the broker starts again on a healthy disk.
@@ -104,7 +111,7 @@ fn one(
     if injected_at(&trace).is_some() && named.is_none() {
         report.violation(format_args!("run {nth}: no line of the log names the file whose flush failed"));
     }
-    let again = after(nth, home, report, token, confirmed)?;
+    let again = after(nth, home, report, token, next, confirmed)?;
     report.line(format_args!("  eio from flush {nth}: {what}; {again}"));
     Ok(())
 }
@@ -203,6 +210,7 @@ fn after(
     home: &Home,
     report: &mut Report,
     token: &str,
+    next: &AtomicU64,
     confirmed: &mut BTreeSet<u64>,
 ) -> Result<String, String> {
     let broker = home.start()?;
@@ -232,8 +240,7 @@ fn after(
         broker.ready_after.as_millis(),
         confirmed.len()
     );
-    // The next run begins with a message of its own, so that it always has something to lose.
-    *confirmed = BTreeSet::new();
+    *confirmed = store_some(&mut door, next)?;
     broker.stop()?;
     Ok(what)
 }

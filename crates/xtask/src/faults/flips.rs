@@ -20,8 +20,10 @@ use super::report::Report;
 const QUEUE: &str = "kept";
 const TOPIC: &str = "kept";
 const RUNS: u64 = 200;
-/// Messages of the queue, in two lives of the broker, and what is consumed of them.
+/// Messages of the queue: in the first life of the broker, in each later one, and what is consumed of them.
 const MESSAGES: (u64, u64, u64) = (2000, 600, 300);
+/// Later lives. All but the last end cleanly, so the folder has as many checkpoints, and log after them.
+const LATER_LIVES: u64 = 2;
 /// Messages of the topic.
 const RECORDS: u64 = 400;
 /// Pages of one listing.
@@ -95,7 +97,7 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
     Ok(())
 }
 
-/// Fills the folder in two lives, so that it has a checkpoint, a log after it, consumed and waiting messages.
+/// Fills the folder in some lives, so that it has checkpoints, a log after them, consumed and waiting messages.
 fn prepare(home: &Home) -> Result<String, String> {
     let problem = |failed: Failed| format!("preparing: {failed}");
     let broker = home.start()?;
@@ -111,14 +113,20 @@ fn prepare(home: &Home) -> Result<String, String> {
     let deliveries = door.receive(QUEUE, &json!({"max": consumed})).map_err(problem)?;
     door.settle(QUEUE, &deliveries).map_err(problem)?;
     broker.stop()?;
-    let mut broker = home.start()?;
-    let mut door = Door::with_token(broker.address, &token);
-    for part in 0..6 {
-        let from = first + part * second / 6;
-        door.publish(QUEUE, &batch(from, from + second / 6)).map_err(problem)?;
+    for life in 0..LATER_LIVES {
+        let mut broker = home.start()?;
+        let mut door = Door::with_token(broker.address, &token);
+        let from = first + life * second;
+        for part in 0..6 {
+            let from = from + part * second / 6;
+            door.publish(QUEUE, &batch(from, from + second / 6)).map_err(problem)?;
+        }
+        if life + 1 < LATER_LIVES {
+            broker.stop()?;
+        } else {
+            broker.kill();
+        }
     }
-    // No clean stop: the log goes on after the checkpoint.
-    broker.kill();
     Ok(token)
 }
 
