@@ -2,7 +2,7 @@
 //! Invariant: without the feature `mutants` every question is answered `false` at compile time, and no variable of
 //! the environment is read.
 //! Asked at the one place where the right code stands; switched by the simulator, by tests, and for the real program
-//! by `RECADO_MUTANT`. Reasons: `docs/adr/0008-mutants-at-run-time.md`. Tests: below, and the campaigns.
+//! by `RECADO_MUTANT`. Reasons: `docs/adr/0009-mutants-at-run-time.md`. Tests: below, and the campaigns.
 
 mod catalogue;
 #[cfg(feature = "mutants")]
