@@ -16,7 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("grpc", &["model"]),
     ("web", &["model"]),
     ("server", &["node", "grpc", "web", "model"]),
-    ("sim", &["broker", "storage", "model"]),
+    ("sim", &["shard", "broker", "storage", "model"]),
     ("xtask", &[]),
 ];
 
