@@ -93,7 +93,7 @@ fn one(
     let mut below = words.to_vec();
     below.extend([String::from("-e"), format!("inject=fdatasync,fsync:error=EIO:when={nth}+")]);
     below.extend([String::from("-o"), trace.display().to_string()]);
-    let what = match home.launch(&below)? {
+    let what = match home.below(&below).launch()? {
         Started::Ended(status, _) => {
             let what = format!("did not come up ({status})");
             if injected_at(&trace).is_none() {

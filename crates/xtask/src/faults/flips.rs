@@ -170,7 +170,7 @@ fn flip(home: &Home, chance: &mut Chance) -> Result<Flip, String> {
 
 /// Starts on the damaged folder, reads everything and compares.
 fn judge(home: &Home, token: &str, expected: &Seen) -> Result<(Verdict, String), String> {
-    let broker = match home.launch(&[])? {
+    let broker = match home.launch()? {
         Started::Ended(status, _) if status.ends_with(": 0") => {
             return Ok((Verdict::Violation, String::from("ended well")));
         }

@@ -48,6 +48,25 @@ pub(super) const INJECTION_MAX: Duration = Duration::from_secs(12);
 /// How long publishers go on after the failure.
 pub(super) const AFTER_FAILURE: Duration = Duration::from_millis(700);
 
+/// Publishers beside one consumer while power, clocks, pauses or disks fail; one of them publishes to the topic.
+pub(super) const TRAFFIC_PUBLISHERS: u64 = 4;
+/// Most messages in one of their publishes.
+pub(super) const TRAFFIC_BATCH: u64 = 16;
+/// A lease of a client that is gone ends after this long.
+pub(super) const TRAFFIC_LEASE_MS: u64 = 500;
+/// Size of the disk in memory, in MiB: the reserve of 512 MiB, some segments, and what a filesystem takes.
+pub(super) const DEVICE_MIB: usize = 1280;
+/// Longest wait for a filesystem to let go.
+pub(super) const UNMOUNT_MAX: Duration = Duration::from_secs(20);
+/// The power goes after this long under load, at least and at most, in milliseconds.
+pub(super) const CUT_AFTER_MS: (u64, u64) = (250, 1200);
+/// In every second run flushes take this much longer.
+pub(super) const CUT_FLUSH_MS: (u64, u64) = (2, 15);
+/// The power goes this long after the first start began.
+pub(super) const FIRST_BOOT_CUT_MS: (u64, u64) = (5, 400);
+/// Wanted: a power cut with everything around it.
+pub(super) const POWER_CYCLE_MS: u64 = 6000;
+
 /// A data folder that is consumed must fall below this within `SHRINK_MAX`: two segments.
 pub(super) const EMPTY_FOLDER_BYTES: u64 = 2 * (64 << 20);
 /// How long the folder has to shrink.
