@@ -97,6 +97,10 @@ impl Account {
         }
     }
 
+    pub(super) fn is_settled(&self, label: &str, number: u64) -> bool {
+        self.streams.get(label).is_some_and(|stream| stream.settled.contains(&number))
+    }
+
     pub(super) fn counts(&self) -> Counts {
         Counts { lost: u64::try_from(self.lost.len()).expect("it is in memory"), ..self.counts }
     }

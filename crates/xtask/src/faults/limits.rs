@@ -67,6 +67,37 @@ pub(super) const FIRST_BOOT_CUT_MS: (u64, u64) = (5, 400);
 /// Wanted: a power cut with everything around it.
 pub(super) const POWER_CYCLE_MS: u64 = 6000;
 
+/// How long clients are at work before something goes wrong, and after it.
+pub(super) const BEFORE_FAULT: Duration = Duration::from_millis(400);
+/// A pause of the whole process, at least and at most, in milliseconds: longer than leases of the traffic.
+pub(super) const PAUSED_MS: (u64, u64) = (700, 3000);
+/// Wanted: from the end of a pause, or of a slow disk, to work as before.
+pub(super) const RESUME_MS: u64 = 2000;
+
+/// A jump of the wall clock, at least and at most, in seconds.
+pub(super) const CLOCK_JUMP_S: (u64, u64) = (3600, 6 * 3600);
+/// How long delayed messages wait while the clock jumps.
+pub(super) const DELAY: Duration = Duration::from_secs(3);
+/// They are looked for this much longer while the clock is wrong.
+pub(super) const DELAY_SLACK: Duration = Duration::from_millis(500);
+/// Once the clock is right, they come within this time.
+pub(super) const ARRIVAL_MAX: Duration = Duration::from_secs(10);
+
+/// Starts of a storm that are killed before they are ready.
+pub(super) const STORM_STARTS: u64 = 5;
+/// A start of a storm is killed after this long, at least and at most, in milliseconds.
+pub(super) const BOOT_KILL_MS: (u64, u64) = (1, 120);
+/// A broker that was asked to end is killed after this long, at least and at most, in milliseconds.
+pub(super) const DRAIN_KILL_MS: (u64, u64) = (0, 60);
+
+/// How long a flush takes on a slow disk.
+pub(super) const SLOW_FLUSH: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(3)];
+/// How long a disk is slow, at least.
+pub(super) const SLOW_TIME: Duration = Duration::from_secs(4);
+/// So many writes of the filesystem pass before one fails.
+pub(super) const WRITES_BEFORE: (u64, u64) = (0, 60);
+
 /// A data folder that is consumed must fall below this within `SHRINK_MAX`: two segments.
 pub(super) const EMPTY_FOLDER_BYTES: u64 = 2 * (64 << 20);
 /// How long the folder has to shrink.

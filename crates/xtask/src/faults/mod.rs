@@ -5,7 +5,9 @@
 mod account;
 mod backlog;
 mod body;
+mod boots;
 mod chance;
+mod clocks;
 mod device;
 mod disk;
 mod door;
@@ -17,11 +19,14 @@ mod kills;
 mod ledger;
 mod limits;
 mod memory;
+mod pauses;
 mod power;
 mod process;
 mod report;
+mod slow;
 mod small_disk;
 mod traffic;
+mod write_errors;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -73,13 +78,23 @@ enum Campaign {
     Startup,
     Flips,
     PowerCuts,
+    WriteErrors,
+    SlowDisk,
+    Pauses,
+    Clocks,
+    Boots,
 }
 
 impl Campaign {
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 12] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
+        ("write-errors", Self::WriteErrors),
+        ("slow-disk", Self::SlowDisk),
+        ("pauses", Self::Pauses),
+        ("clocks", Self::Clocks),
+        ("boots", Self::Boots),
         ("eio", Self::Eio),
         ("kills", Self::Kills),
         ("disk", Self::Disk),
@@ -95,6 +110,11 @@ impl Campaign {
             Self::Startup => memory::startup(home, report),
             Self::Flips => flips::run(options, home, report),
             Self::PowerCuts => power::run(options, home, report),
+            Self::WriteErrors => write_errors::run(options, home, report),
+            Self::SlowDisk => slow::run(options, home, report),
+            Self::Pauses => pauses::run(options, home, report),
+            Self::Clocks => clocks::run(options, home, report),
+            Self::Boots => boots::run(options, home, report),
         }
     }
 }

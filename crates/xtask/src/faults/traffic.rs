@@ -2,6 +2,7 @@
 //! Invariant: whatever a client does or sees is in the ledger's file before it goes on.
 //! Used by the campaigns of power cuts, pauses, clocks and disks.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -148,6 +149,32 @@ impl Traffic {
             }
             Err(failed) => Ok(Err(failed)),
         }
+    }
+
+    /// Notes deliveries that are kept for now; their numbers.
+    pub(super) fn hold(&self, deliveries: &[Delivery]) -> Result<Vec<u64>, String> {
+        Ok(self.note(QUEUE, deliveries.iter().map(|one| one.body.as_str()))?.into_iter().flatten().collect())
+    }
+
+    /// Settles what was held for too long; the numbers for which that counted.
+    pub(super) fn settle_late(
+        &self,
+        door: &mut Door,
+        held: &[Delivery],
+        numbers: &[u64],
+    ) -> Result<BTreeSet<u64>, String> {
+        let results = door.settle(QUEUE, held).map_err(|failed| format!("a late ack: {failed}"))?;
+        let settled = numbers.iter().zip(results).filter(|(_, settled)| *settled);
+        let settled: BTreeSet<u64> = settled.map(|(number, _)| *number).collect();
+        self.journal.settled(QUEUE, &settled.iter().copied().collect::<Vec<u64>>())?;
+        Ok(settled)
+    }
+
+    /// Which of these messages the ledger knows as settled.
+    pub(super) fn settled_of(&self, numbers: &[u64]) -> Result<BTreeSet<u64>, String> {
+        let mut account = self.account.lock().expect("no client panics");
+        account.read_on()?;
+        Ok(numbers.iter().copied().filter(|number| account.is_settled(QUEUE, *number)).collect())
     }
 
     /// Writes down which messages came.
