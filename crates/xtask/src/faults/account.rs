@@ -18,6 +18,8 @@ pub(super) struct Account {
     /// Refusals by their code.
     pub(super) codes: BTreeMap<String, u64>,
     counts: Counts,
+    /// When the latest publish was sent that has been confirmed, in microseconds.
+    pub(super) last_confirmed_sent: u64,
     never_sent: Vec<String>,
     wrong: Vec<String>,
     after_ack: Vec<String>,
@@ -28,6 +30,8 @@ pub(super) struct Account {
 #[derive(Debug, Default)]
 struct Stream {
     intended: BTreeSet<u64>,
+    /// When the publish that begins with a number was sent, in microseconds.
+    sent_at: BTreeMap<u64, u64>,
     confirmed: BTreeSet<u64>,
     delivered: BTreeSet<u64>,
     settled: BTreeSet<u64>,
@@ -68,10 +72,15 @@ impl Account {
             "intent" => {
                 self.counts.intended += count(&range());
                 stream.intended.extend(range());
+                if let [first, _, at] = numbers.as_slice() {
+                    stream.sent_at.insert(*first, *at);
+                }
             }
             "confirmed" => {
                 self.counts.confirmed += count(&range());
                 stream.confirmed.extend(range());
+                let sent_at = numbers.first().and_then(|first| stream.sent_at.get(first));
+                self.last_confirmed_sent = self.last_confirmed_sent.max(sent_at.copied().unwrap_or_default());
             }
             "refused" => {
                 self.counts.refused += count(&range());

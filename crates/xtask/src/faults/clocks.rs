@@ -121,7 +121,7 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
     }
     traffic.check_from_the_start(broker.address, "after all jumps", report)?;
     report.total("clock jumps", runs, traffic.counts()?);
-    report.line(format_args!("  refusals by code: {}", traffic.codes()));
+    report.line(format_args!("  refusals by code: {:?}", traffic.codes()));
     broker.stop().map(drop)
 }
 

@@ -6,8 +6,14 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::door::Failed;
+
+/// Microseconds of the clock of this machine.
+fn now() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()
+}
 
 /// The file.
 pub(super) struct Journal {
@@ -31,9 +37,9 @@ impl Journal {
         copy.and_then(|file| file.sync_data()).map_err(|error| format!("cannot write the ledger: {error}"))
     }
 
-    /// Messages are about to be sent.
+    /// Messages are about to be sent: which, and when, in microseconds of this machine's clock.
     pub(super) fn intend(&self, label: &str, (first, last): (u64, u64)) -> Result<(), String> {
-        self.write(&format!("intent {label} {first} {last}\n"))
+        self.write(&format!("intent {label} {first} {last} {}\n", now()))
     }
 
     /// What came of it.

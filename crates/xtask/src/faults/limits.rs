@@ -41,8 +41,6 @@ pub(super) const KILL_BATCH: u64 = 64;
 /// A process lives this long, at least and at most, before it is killed, in milliseconds.
 pub(super) const LIFE_MS: (u64, u64) = (400, 2500);
 
-/// Publishers under a failing disk.
-pub(super) const EIO_PUBLISHERS: u64 = 4;
 /// Longest wait for the injected failure.
 pub(super) const INJECTION_MAX: Duration = Duration::from_secs(12);
 /// How long publishers go on after the failure.

@@ -58,6 +58,8 @@ const USAGE: &str = "usage: cargo xtask faults [kills|eio|disk|memory|startup|fl
 pub(crate) struct Options {
     campaigns: Vec<Campaign>,
     runs: Option<u64>,
+    /// Where a campaign that counts begins.
+    first: u64,
     backlog: u64,
     binary: PathBuf,
     seed: u64,
@@ -73,6 +75,7 @@ pub(crate) struct Options {
 enum Campaign {
     Kills,
     Eio,
+    EioWrites,
     Disk,
     Memory,
     Startup,
@@ -86,7 +89,7 @@ enum Campaign {
 }
 
 impl Campaign {
-    const ALL: [(&'static str, Self); 12] = [
+    const ALL: [(&'static str, Self); 13] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
@@ -96,6 +99,7 @@ impl Campaign {
         ("clocks", Self::Clocks),
         ("boots", Self::Boots),
         ("eio", Self::Eio),
+        ("eio-writes", Self::EioWrites),
         ("kills", Self::Kills),
         ("disk", Self::Disk),
         ("memory", Self::Memory),
@@ -104,7 +108,8 @@ impl Campaign {
     fn run(self, options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
         match self {
             Self::Kills => kills::run(options, home, report),
-            Self::Eio => eio::run(options, home, report),
+            Self::Eio => eio::run(eio::Call::Flush, options, home, report),
+            Self::EioWrites => eio::run(eio::Call::Write, options, home, report),
             Self::Disk => disk::run(options, home, report),
             Self::Memory => memory::run(options, home, report),
             Self::Startup => memory::startup(home, report),
@@ -124,6 +129,7 @@ fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
     let mut options = Options {
         campaigns: Vec::new(),
         runs: None,
+        first: 1,
         backlog: 1_000_000,
         binary: root.join("target/release/recado"),
         seed: now.map_or(1, |since| u64::from(since.subsec_micros())),
@@ -139,6 +145,7 @@ fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{word} needs a number, not {text}"));
         match *word {
             "--runs" => options.runs = Some(number(value()?)?),
+            "--first" => options.first = number(value()?)?.max(1),
             "--backlog" => options.backlog = number(value()?)?.max(1),
             "--seed" => options.seed = number(value()?)?,
             "--binary" => options.binary = PathBuf::from(value()?),

@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
     let (_, most) = median_and_most(resumes);
     report.at_most("first confirmation after a pause, most", most, RESUME_MS, "ms");
     report.total("pauses (SIGSTOP)", runs, traffic.counts()?);
-    report.line(format_args!("  refusals by code: {}", traffic.codes()));
+    report.line(format_args!("  refusals by code: {:?}", traffic.codes()));
     broker.stop().map(drop)
 }
 

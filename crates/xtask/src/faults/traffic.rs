@@ -2,7 +2,7 @@
 //! Invariant: whatever a client does or sees is in the ledger's file before it goes on.
 //! Used by the campaigns of power cuts, pauses, clocks and disks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -57,8 +57,15 @@ impl Traffic {
     }
 
     /// The refusals so far, by code.
-    pub(super) fn codes(&self) -> String {
-        format!("{:?}", self.account.lock().expect("no client panics").codes)
+    pub(super) fn codes(&self) -> BTreeMap<String, u64> {
+        self.account.lock().expect("no client panics").codes.clone()
+    }
+
+    /// When the latest publish was sent that has been confirmed, in microseconds.
+    pub(super) fn last_confirmed_sent(&self) -> Result<u64, String> {
+        let mut account = self.account.lock().expect("no client panics");
+        account.read_on()?;
+        Ok(account.last_confirmed_sent)
     }
 
     /// Has clients at work while `fault` runs; they end with it.

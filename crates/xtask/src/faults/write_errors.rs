@@ -66,7 +66,7 @@ fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Repor
     traffic.check_from_the_start(broker.address, &format!("{name}, at the end"), report)?;
     broker.stop()?;
     mounted.unmount()?;
-    report.line(format_args!("  {name}: refusals by code: {}", traffic.codes()));
+    report.line(format_args!("  {name}: refusals by code: {:?}", traffic.codes()));
     report.total(&format!("write errors on {name}"), came, traffic.counts()?);
     if came == 0 {
         report.violation(format_args!("{name}: no write failed: the campaign proves nothing"));
