@@ -96,6 +96,11 @@ pub(super) const SLOW_TIME: Duration = Duration::from_secs(4);
 /// So many writes of the filesystem pass before one fails.
 pub(super) const WRITES_BEFORE: (u64, u64) = (0, 60);
 
+/// Messages in one publish over gRPC: a program is started for each.
+pub(super) const DOORS_BATCH: u64 = 50;
+/// Receives of one drain over gRPC.
+pub(super) const DRAIN_TURNS_MAX: u64 = 500;
+
 /// A data folder that is consumed must fall below this within `SHRINK_MAX`: two segments.
 pub(super) const EMPTY_FOLDER_BYTES: u64 = 2 * (64 << 20);
 /// How long the folder has to shrink.

@@ -11,8 +11,10 @@ mod clocks;
 mod device;
 mod disk;
 mod door;
+mod doors;
 mod eio;
 mod flips;
+mod grpc;
 mod http;
 mod journal;
 mod kills;
@@ -23,8 +25,10 @@ mod pauses;
 mod power;
 mod process;
 mod report;
+mod seen;
 mod slow;
 mod small_disk;
+mod stale;
 mod traffic;
 mod write_errors;
 
@@ -86,10 +90,12 @@ enum Campaign {
     Pauses,
     Clocks,
     Boots,
+    Stale,
+    Doors,
 }
 
 impl Campaign {
-    const ALL: [(&'static str, Self); 13] = [
+    const ALL: [(&'static str, Self); 15] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
@@ -98,6 +104,8 @@ impl Campaign {
         ("pauses", Self::Pauses),
         ("clocks", Self::Clocks),
         ("boots", Self::Boots),
+        ("stale", Self::Stale),
+        ("doors", Self::Doors),
         ("eio", Self::Eio),
         ("eio-writes", Self::EioWrites),
         ("kills", Self::Kills),
@@ -120,6 +128,8 @@ impl Campaign {
             Self::Pauses => pauses::run(options, home, report),
             Self::Clocks => clocks::run(options, home, report),
             Self::Boots => boots::run(options, home, report),
+            Self::Stale => stale::run(options, home, report),
+            Self::Doors => doors::run(options, home, report),
         }
     }
 }

@@ -108,11 +108,23 @@ impl Traffic {
 
     /// Publishes the next messages to the queue.
     pub(super) fn to_queue(&self, door: &mut Door, count: u64) -> Result<Result<(), Failed>, String> {
+        self.to_queue_by(count, |bodies| {
+            let messages: Vec<String> = bodies.iter().map(|body| message(body)).collect();
+            door.publish(QUEUE, &messages)
+        })
+    }
+
+    /// Publishes the next messages to the queue, in a way of one's own.
+    pub(super) fn to_queue_by(
+        &self,
+        count: u64,
+        publish: impl FnOnce(&[String]) -> Result<(), Failed>,
+    ) -> Result<Result<(), Failed>, String> {
         let first = self.queue_next.fetch_add(count, Ordering::Relaxed);
         let range = (first, first + count - 1);
-        let messages: Vec<String> = (first..first + count).map(|n| message(&body::body(QUEUE, n))).collect();
+        let bodies: Vec<String> = (first..first + count).map(|number| body::body(QUEUE, number)).collect();
         self.journal.intend(QUEUE, range)?;
-        let outcome = door.publish(QUEUE, &messages);
+        let outcome = publish(&bodies);
         self.journal.outcome(QUEUE, range, &outcome)?;
         Ok(outcome)
     }
@@ -156,6 +168,12 @@ impl Traffic {
             }
             Err(failed) => Ok(Err(failed)),
         }
+    }
+
+    /// Notes messages that were received and settled in a way of one's own.
+    pub(super) fn settled_elsewhere<'a>(&self, bodies: impl Iterator<Item = &'a str>) -> Result<(), String> {
+        let numbers: Vec<u64> = self.note(QUEUE, bodies)?.into_iter().flatten().collect();
+        self.journal.settled(QUEUE, &numbers)
     }
 
     /// Notes deliveries that are kept for now; their numbers.
