@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::clock::{Clock, SystemClock};
 use crate::fetch::{Decoded, fetch_many};
+use crate::hands::Hands;
 use crate::health::Health;
 use crate::housekeeping::Housekeeping;
 use crate::inbox::Inbox;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub node: u64,
     /// The settings of the files.
     pub storage: storage::Settings,
+    /// Who does what blocks; overrules the threads of `storage`.
+    pub hands: Hands,
     /// The clock that stamps batches.
     pub clock: Arc<dyn Clock>,
     /// Bytes of recent batches kept in memory.
@@ -48,6 +51,7 @@ impl Default for Settings {
         Self {
             node: 1,
             storage: storage::Settings::default(),
+            hands: Hands::default(),
             clock: Arc::new(SystemClock),
             tail_bytes: TAIL_BYTES_DEFAULT,
             decoded_bytes: DECODED_BYTES_DEFAULT,
@@ -115,13 +119,16 @@ impl<M: StateMachine> Shard<M> {
         let health = Health::default();
         let room =
             Room { disk: Arc::clone(&disk), folder: folder.clone(), segment_bytes: settings.storage.segment_bytes };
-        let (tail_bytes, storage_settings) = (settings.tail_bytes, settings.storage);
+        let hands = settings.hands.clone();
+        let storage_settings = storage::Settings { threads: hands.threads(), ..settings.storage };
+        let tail_bytes = settings.tail_bytes;
         let recovering = {
-            let health = health.clone();
-            tokio::task::spawn_blocking(move || {
+            let (health, own) = (health.clone(), hands.clone());
+            hands.run(move || {
                 let opened = SegmentStore::open(disk, &folder, storage_settings);
                 let (store, recovered) = opened.map_err(|fault| health.fail(fault))?;
-                let log = Log::new(store, recovered, tail_bytes, health.clone()).map_err(|error| health.fail(error))?;
+                let log =
+                    Log::new(store, recovered, tail_bytes, health.clone(), own).map_err(|error| health.fail(error))?;
                 State::<M>::open(log, sink).map_err(|error| health.fail(error))
             })
         };
@@ -289,7 +296,7 @@ impl<M: StateMachine> Shard<M> {
         self.core.submitter.inbox().shut(Unavailable::Draining.into());
         self.core.member.stop().await;
         let log = self.core.state.log.clone();
-        let closing = tokio::task::spawn_blocking(move || {
+        let closing = self.core.state.log.hands.run(move || {
             let outcome = log.store.clone().close();
             outcome.map_err(|fault| log.health.fail(fault))
         });

@@ -37,6 +37,7 @@ impl<M: StateMachine> Housekeeping<M> {
         let mut applied_before = None;
         loop {
             tokio::select! {
+                biased;
                 () = self.state.rolled.notified() => self.round().await,
                 () = tokio::time::sleep(HOUSEKEEPING_PERIOD) => {
                     let applied = self.state.applied().last.map(|id| id.index);
@@ -56,7 +57,7 @@ impl<M: StateMachine> Housekeeping<M> {
             self.round().await;
         } else if is_idle {
             let log = self.state.log.clone();
-            let trimming = tokio::task::spawn_blocking(move || log.health.guard(log.store.trim()));
+            let trimming = self.state.log.hands.run(move || log.health.guard(log.store.trim()));
             // A fault is noted where it happened.
             drop(trimming.await);
         }
@@ -91,6 +92,7 @@ impl<M: StateMachine> Housekeeping<M> {
         attempts.mark_unchanged();
         self.member.checkpoint().await;
         tokio::select! {
+            biased;
             _ = attempts.changed() => {}
             () = tokio::time::sleep(PATIENCE) => tracing::warn!("a checkpoint takes long"),
             () = self.submitter.stopped() => return,
@@ -134,7 +136,7 @@ impl<M: StateMachine> Housekeeping<M> {
         let mut gone = self.released();
         gone.retain(|(first, ..)| !known.iter().any(|known| known.first == *first));
         let state = self.state.clone();
-        let deleting = tokio::task::spawn_blocking(move || {
+        let deleting = self.state.log.hands.run(move || {
             for (first, ..) in gone {
                 if let Err(fault) = state.log.store.delete_segment(storage::LogIndex(first.get())) {
                     state.log.health.fail(fault);

@@ -155,12 +155,18 @@ impl OpenFile {
     /// Reads `bytes` bytes; a file that ends before is damaged.
     pub(crate) fn read(&self, offset: u64, bytes: u64) -> Result<Vec<u8>, Fault> {
         let mut buffer = vec![0; buffer_size(bytes)];
-        let outcome = self.file.read_at(offset, &mut buffer);
+        self.read_into(offset, &mut buffer)?;
+        Ok(buffer)
+    }
+
+    /// Fills the whole of `buffer` from `offset` on.
+    pub(crate) fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+        let outcome = self.file.read_at(offset, buffer);
         let filled = outcome.map_err(|error| self.fault(Operation::Read, offset, &error))?;
         if filled < buffer.len() {
             return Err(Fault::corrupt(&self.path, offset, "the file ends inside a record"));
         }
-        Ok(buffer)
+        Ok(())
     }
 
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::types::{Entry, LogId, Types, Vote, log_id, term_of};
 use super::written;
 use crate::flush::FlushTimes;
+use crate::hands::{Bell, Hands};
 use crate::health::Health;
 use crate::limits::READ_BYTES_MAX;
 use crate::tail::Tail;
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) tail: Tail<Entry>,
     pub(crate) flushes: Arc<FlushTimes>,
     pub(crate) health: Health,
+    pub(crate) hands: Hands,
+    bell: Bell,
     marks: Mutex<Marks>,
     /// One more than the newest index that is flushed here; 0 when there is none.
     durable_until: Arc<AtomicU64>,
@@ -71,6 +74,7 @@ impl Log {
         recovered: Recovered,
         tail_bytes: usize,
         health: Health,
+        hands: Hands,
     ) -> Result<Self, broker::wire::WireError> {
         let position = |(term, index): (storage::Term, storage::LogIndex)| log_id(term.0, index.0);
         let purged = recovered.purged.map(position);
@@ -81,11 +85,14 @@ impl Log {
         let committed = recovered.committed.map(written::read_committed).transpose()?.min(last);
         let first = recovered.first.map(|index| index.0);
         let marks = Marks { vote, committed, purged, last, first };
+        let bell = Bell::hang(&hands, &store);
         let core = Core {
             store,
             tail: Tail::new(tail_bytes),
             flushes: Arc::default(),
             health,
+            hands,
+            bell,
             marks: Mutex::new(marks),
             durable_until: Arc::new(AtomicU64::new(last.map_or(0, |id| id.index + 1))),
         };
@@ -98,7 +105,7 @@ impl Log {
             return Ok(entries);
         }
         let log = self.clone();
-        let outcome = tokio::task::spawn_blocking(move || log.read_stored(from, until, bytes_max)).await;
+        let outcome = self.hands.run(move || log.read_stored(from, until, bytes_max)).await;
         match outcome {
             Ok(entries) => entries,
             Err(error) => self.health.guard(Err(format!("a read of the log ended early: {error}"))),
@@ -163,6 +170,7 @@ impl Core {
         let (sender, receiver) = oneshot::channel();
         // A receiver that is gone is a caller that was cancelled: nobody is left to be told.
         submit(Box::new(move |outcome| drop(sender.send(outcome))));
+        self.bell.ring();
         let outcome = receiver.await.unwrap_or(Err(Fault::Closed));
         self.health.guard(outcome)
     }
@@ -250,6 +258,7 @@ impl RaftLogStorage<Types> for Log {
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         if let Some(id) = &committed {
             self.store.save_committed(written::write_committed(id));
+            self.bell.ring();
         }
         self.marks().committed = committed;
         Ok(())
@@ -288,6 +297,7 @@ impl RaftLogStorage<Types> for Log {
             marks.last = Some(last);
         }
         self.store.append(frames, Box::new(flushed));
+        self.bell.ring();
         Ok(())
     }
 
