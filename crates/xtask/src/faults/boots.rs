@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use super::limits::{BEFORE_FAULT, BOOT_KILL_MS, DRAIN_KILL_MS, FIRST_BOOT_CUT_MS, STORM_STARTS};
+use super::options::Options;
 use super::process::{Broker, Home, remove};
 use super::report::Report;
 use super::traffic::Traffic;
-use super::{Options, median_and_most, milliseconds};
+use super::{median_and_most, milliseconds};
 
 const RUNS: u64 = 20;
 

@@ -15,10 +15,11 @@ use super::body;
 use super::chance::Chance;
 use super::door::Door;
 use super::limits::{ARRIVAL_MAX, BEFORE_FAULT, CLOCK_JUMP_S, DELAY, DELAY_SLACK};
+use super::milliseconds;
+use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 use super::traffic::Traffic;
-use super::{Options, milliseconds};
 
 const RUNS: u64 = 8;
 /// Messages of this queue wait for `DELAY`.

@@ -64,6 +64,12 @@ impl Door {
         self.raw(method, path, &text).map(|answer| answer.json())
     }
 
+    /// The text of a document.
+    pub(super) fn text(&mut self, path: &str) -> Result<String, Failed> {
+        let answer = self.raw("GET", path, "")?;
+        String::from_utf8(answer.body).map_err(|error| Failed::Unknown(error.to_string()))
+    }
+
     fn raw(&mut self, method: &str, path: &str, body: &str) -> Result<Answer, Failed> {
         let answer = self.client.send(method, path, body).map_err(|error| Failed::Unknown(error.to_string()))?;
         if answer.ok() { Ok(answer) } else { Err(Failed::Refused(answer.code())) }

@@ -5,11 +5,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::Options;
 use super::chance::Chance;
 use super::door::Door;
 use super::grpc::GrpcDoor;
 use super::limits::{DOORS_BATCH, DRAIN_TURNS_MAX, LIFE_MS, TRAFFIC_PUBLISHERS};
+use super::options::Options;
 use super::process::{Broker, Home};
 use super::report::Report;
 use super::traffic::{QUEUE, Traffic, a_while};
@@ -58,17 +58,11 @@ fn open(home: &Home, traffic: &Traffic, broker: &Broker) -> Result<GrpcDoor, Str
 }
 
 /// Publishes until the broker is killed.
-fn publish_over_grpc(
-    home: &Home,
-    traffic: &Traffic,
-    broker: &mut Broker,
-    chance: &mut Chance,
-) -> Result<(), String> {
+fn publish_over_grpc(home: &Home, traffic: &Traffic, broker: &mut Broker, chance: &mut Chance) -> Result<(), String> {
     let (door, over) = (open(home, traffic, broker)?, AtomicBool::new(false));
     let work = || -> Result<(), String> {
         while !over.load(Ordering::Relaxed) {
-            let _outcome_is_in_the_ledger =
-                traffic.to_queue_by(DOORS_BATCH, |bodies| door.publish(QUEUE, bodies))?;
+            let _outcome_is_in_the_ledger = traffic.to_queue_by(DOORS_BATCH, |bodies| door.publish(QUEUE, bodies))?;
         }
         Ok(())
     };

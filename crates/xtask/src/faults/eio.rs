@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use super::Options;
 use super::chance::Chance;
 use super::http::Client;
 use super::limits::{AFTER_FAILURE, INJECTION_MAX, PAUSE, STOP_MAX};
+use super::options::Options;
 use super::process::{Broker, Home, Started};
 use super::report::Report;
 use super::traffic::Traffic;
@@ -72,14 +72,7 @@ pub(super) fn run(call: Call, options: &Options, home: &Home, report: &mut Repor
 }
 
 /// One run: calls fail, then the broker starts again on a healthy disk. Whether one failed.
-fn one(
-    call: Call,
-    when: &str,
-    home: &Home,
-    report: &mut Report,
-    traffic: &Traffic,
-    seed: u64,
-) -> Result<bool, String> {
+fn one(call: Call, when: &str, home: &Home, report: &mut Report, traffic: &Traffic, seed: u64) -> Result<bool, String> {
     let run = format!("{} {when}", call.name());
     let trace = home.folder.join("trace");
     let (before, counts) = (home.log().len(), traffic.counts()?);
@@ -105,7 +98,10 @@ fn one(
     if failed && !said.lines().any(|line| line.contains(" failed on ")) {
         report.violation(format_args!("{run}: no line of the log names the file that failed"));
     }
-    let broker = home.start().map_err(|why| format!("{run}, healthy again: {why}"))?;
+    let broker = home.start().map_err(|why| {
+        report.violation(format_args!("{run}: no start on a disk that is healthy again"));
+        format!("{run}, healthy again: {why}")
+    })?;
     let ready = broker.ready_after.as_millis();
     traffic.check(broker.address, &run, report)?;
     broker.stop()?;

@@ -7,13 +7,16 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use super::Options;
 use super::chance::Chance;
+use super::options::Options;
 use super::process::{Home, files};
 use super::report::Report;
 use super::seen::{Pristine, Verdict, Verdicts, kind};
 
 const RUNS: u64 = 200;
+
+/// The small messages of a folder are in the first bytes of its segments: half of the flips hit these.
+const SMALL_BYTES: usize = 4 << 20;
 
 /// What was done to one file.
 struct Flip {
@@ -59,7 +62,11 @@ fn flip(home: &Home, chance: &mut Chance) -> Result<Flip, String> {
     let file = files[pick(chance, files.len())].clone();
     let bytes = fs::read(&file).map_err(problem)?;
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
-    let reach = if chance.below(4) == 0 { bytes.len() } else { used };
+    let reach = match chance.below(4) {
+        0 => bytes.len(),
+        1 => used,
+        _ => used.min(SMALL_BYTES),
+    };
     let offset = chance.below(u64::try_from(reach).expect("a file has a length"));
     let bit = chance.below(8);
     let before = bytes[usize::try_from(offset).expect("it lies in the file")];
@@ -67,4 +74,3 @@ fn flip(home: &Home, chance: &mut Chance) -> Result<Flip, String> {
     open.write_all_at(&[before ^ (1 << bit)], offset).map_err(problem)?;
     Ok(Flip { file, offset, bit })
 }
-

@@ -10,10 +10,11 @@ use serde_json::json;
 use super::chance::Chance;
 use super::door::Door;
 use super::limits::{ANSWER_MAX, BEFORE_FAULT, PAUSE, PAUSED_MS, RESUME_MS, TRAFFIC_LEASE_MS};
+use super::options::Options;
 use super::process::{Broker, Home};
 use super::report::Report;
 use super::traffic::{QUEUE, Traffic};
-use super::{Options, median_and_most, milliseconds};
+use super::{median_and_most, milliseconds};
 
 const RUNS: u64 = 10;
 /// Messages whose holder finds out late.

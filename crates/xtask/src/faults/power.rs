@@ -9,10 +9,11 @@ use super::chance::Chance;
 use super::device::mount::{Filesystem, Mounted, call};
 use super::device::{Loss, Taken};
 use super::limits::{CUT_AFTER_MS, CUT_FLUSH_MS, FIRST_BOOT_CUT_MS, PAUSE, POWER_CYCLE_MS};
+use super::options::Options;
 use super::process::{Home, Started};
 use super::report::Report;
 use super::traffic::{Traffic, a_while};
-use super::{Options, median_and_most, milliseconds};
+use super::{median_and_most, milliseconds};
 
 const RUNS: u64 = 20;
 /// Of so many cuts, one comes while a broker starts for the first time.

@@ -9,10 +9,11 @@ use super::chance::Chance;
 use super::device::mount::Mounted;
 use super::door::Door;
 use super::limits::{BEFORE_FAULT, PAUSE, RESUME_MS, SLOW_FLUSH, SLOW_TIME};
+use super::milliseconds;
+use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 use super::traffic::Traffic;
-use super::{Options, milliseconds};
 
 /// Runs the campaign.
 pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::chance::Chance;
 use super::door::Door;
-use super::Options;
 use super::limits::BEFORE_FAULT;
+use super::options::Options;
 use super::process::{Home, files, remove};
 use super::report::Report;
 use super::seen::{Pristine, Verdicts, copy, kind};

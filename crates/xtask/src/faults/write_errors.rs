@@ -5,11 +5,11 @@
 
 use std::thread;
 
-use super::Options;
 use super::chance::Chance;
 use super::device::Loss;
 use super::device::mount::{Filesystem, Mounted};
 use super::limits::{AFTER_FAILURE, BEFORE_FAULT, WRITES_BEFORE};
+use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 use super::traffic::Traffic;
