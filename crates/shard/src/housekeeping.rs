@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::number::LogIndex;
+use mutant::Mutant;
 use tokio::sync::Mutex;
 
 use crate::fetch::{Decoded, fetch_many};
@@ -97,16 +98,22 @@ impl<M: StateMachine> Housekeeping<M> {
             () = tokio::time::sleep(PATIENCE) => tracing::warn!("a checkpoint takes long"),
             () = self.submitter.stopped() => return,
         }
-        if let Some(before) = self.state.checkpoints().before
+        if let Some(before) = self.passed()
             && self.state.log.purged() < Some(before)
         {
             self.member.purge(before).await;
         }
     }
 
+    /// The place of the log that a restart starts from, even when the newest checkpoint is damaged.
+    fn passed(&self) -> Option<u64> {
+        let checkpoints = self.state.checkpoints();
+        if mutant::is_on(Mutant::LogCutAtNewestCheckpoint) { checkpoints.newest } else { checkpoints.before }
+    }
+
     /// Sealed segments that neither a restart nor the consensus needs, with their length.
     fn released(&self) -> Vec<(LogIndex, Option<LogIndex>, u64)> {
-        let limit = self.state.checkpoints().before.min(self.state.log.purged());
+        let limit = self.passed().min(self.state.log.purged());
         let Some(limit) = limit else { return Vec::new() };
         let segments = self.state.log.store.segments();
         let sealed = segments.iter().filter(|segment| segment.sealed);

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mutant::Mutant;
+
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::fault::{Fault, Operation};
 use crate::limits::CHUNK_BYTES;
@@ -112,6 +114,9 @@ impl Folder {
     }
 
     pub(crate) fn sync(&self) -> Result<(), Fault> {
+        if mutant::is_on(Mutant::NoFolderSync) {
+            return Ok(());
+        }
         let outcome = self.disk.sync_folder(&self.path);
         outcome.map_err(|error| Fault::io(Operation::SyncFolder, &self.path, 0, &error))
     }
@@ -187,7 +192,10 @@ impl OpenFile {
     }
 
     pub(crate) fn sync(&self) -> Result<(), Fault> {
-        let outcome = self.file.sync();
+        let mut outcome = self.file.sync();
+        if mutant::is_on(Mutant::RetryFailedSync) {
+            outcome = outcome.or_else(|_| self.file.sync());
+        }
         outcome.map_err(|error| self.fault(Operation::Sync, 0, &error))
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mutant::Mutant;
 
 use crate::core::SegmentMap;
 use crate::cut::reopen_file;
@@ -289,7 +290,7 @@ impl Log<'_> {
             None => first,
         };
         let durable = self.mark.end.map(|end| end.index);
-        if Some(expected) <= durable {
+        if Some(expected) <= durable && !mutant::is_on(Mutant::TruncateAtBadChecksum) {
             return Err(Fault::corrupt(&file.path, scan.state.end, scan.stop));
         }
         let Some(last_stray) = scan.last_nonzero else {
@@ -354,7 +355,7 @@ impl Log<'_> {
             return Ok(());
         };
         let last = active.and_then(|active| active.state.last).map(|(_, last)| last);
-        if Some(end.index) <= last {
+        if Some(end.index) <= last || mutant::is_on(Mutant::TruncateAtBadChecksum) {
             return Ok(());
         }
         let file: &Path = &self.folder.file(&segment_name(end.segment));

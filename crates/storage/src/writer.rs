@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use mutant::Mutant;
+
 use crate::core::Core;
 use crate::fault::Fault;
 use crate::folder::{OpenFile, segment_name};
@@ -230,7 +232,9 @@ impl Writer {
         let active = self.active.as_ref().expect("frames were encoded for an active segment");
         let start = active.state.end - file_size(self.buffer.len());
         active.file.write(start, &self.buffer)?;
-        active.file.sync()?;
+        if !mutant::is_on(Mutant::AckBeforeSync) {
+            active.file.sync()?;
+        }
         active.segment.set_state(active.state.clone());
         self.buffer.clear();
         self.is_mark_stale = true;
@@ -246,7 +250,9 @@ impl Writer {
         let first = placement.segment;
         let name = segment_name(first);
         spare.file.write(0, &segment::encode_header(first, spare.capacity))?;
-        spare.file.sync()?;
+        if !mutant::is_on(Mutant::RollWithoutSync) {
+            spare.file.sync()?;
+        }
         core.folder.publish(&spare.name, &name)?;
         let file = spare.file.renamed(core.folder.file(&name));
         let state = SegmentState::empty(spare.capacity);

@@ -25,6 +25,7 @@ const USAGE: &str = "usage: cargo xtask CHORE [--root FOLDER]
   docs      write the pages that the code writes: docs/errors.md
   verify    format, tidy, licences, clippy, tests, docs; never writes
   fix       format the code
+  mutants   list the deliberate faults that the campaigns must notice
   faults    kill, fill, starve and damage the real program; says more without further words";
 
 fn main() -> ExitCode {
@@ -51,6 +52,7 @@ fn run() -> Result<(), String> {
         "licences" => licences(&root),
         "docs" => docs(&root),
         "verify" => verify::run(&root),
+        "mutants" => mutants(),
         "fix" => process::output(&root, "cargo", &["fmt", "--all"]).map(drop),
         _ => Err(String::from(USAGE)),
     }
@@ -92,6 +94,10 @@ fn licences(root: &Path) -> Result<(), String> {
     }
     say(&format!("licences: {} packages, {} errors; advisories are not looked up", graph.packages.len(), wrong.len()))?;
     if wrong.is_empty() { Ok(()) } else { Err(format!("{} packages have a wrong licence or source", wrong.len())) }
+}
+
+fn mutants() -> Result<(), String> {
+    mutant::ALL.iter().try_for_each(|mutant| say(&format!("{:28}  {}", mutant.name(), mutant.description())))
 }
 
 fn docs(root: &Path) -> Result<(), String> {

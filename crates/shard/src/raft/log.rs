@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
+use mutant::Mutant;
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{EntryPayload, OptionalSend, RaftLogReader};
 use storage::{ByteCount, Fault, Recovered, SegmentStore};
@@ -296,8 +297,17 @@ impl RaftLogStorage<Types> for Log {
             marks.first.get_or_insert(first.log_id.index);
             marks.last = Some(last);
         }
+<<<<<<< HEAD
         self.store.append(frames, Box::new(flushed));
         self.bell.ring();
+=======
+        if mutant::is_on(Mutant::AckAtAppend) {
+            flushed(Ok(()));
+            self.store.append(frames, Box::new(drop));
+        } else {
+            self.store.append(frames, Box::new(flushed));
+        }
+>>>>>>> 212f9b5
         Ok(())
     }
 
