@@ -297,17 +297,13 @@ impl RaftLogStorage<Types> for Log {
             marks.first.get_or_insert(first.log_id.index);
             marks.last = Some(last);
         }
-<<<<<<< HEAD
-        self.store.append(frames, Box::new(flushed));
-        self.bell.ring();
-=======
         if mutant::is_on(Mutant::AckAtAppend) {
             flushed(Ok(()));
             self.store.append(frames, Box::new(drop));
         } else {
             self.store.append(frames, Box::new(flushed));
         }
->>>>>>> 212f9b5
+        self.bell.ring();
         Ok(())
     }
 

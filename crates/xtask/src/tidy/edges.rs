@@ -17,15 +17,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("grpc", &["model"]),
     ("web", &["model"]),
     ("server", &["node", "grpc", "web", "model"]),
-<<<<<<< HEAD
-    ("sim", &["broker", "storage", "model"]),
-    ("xtask", &[]),
-    // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.
-    ("base2histogram", &[]),
-=======
     ("sim", &["broker", "storage", "model", "mutant"]),
     ("xtask", &["mutant"]),
->>>>>>> 212f9b5
+    // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.
+    ("base2histogram", &[]),
 ];
 
 /// What a crate may use beyond `EDGES` in its tests. Empty on purpose: a test that needs a higher crate belongs to it.
