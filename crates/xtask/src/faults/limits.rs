@@ -106,7 +106,7 @@ pub(super) const EMPTY_FOLDER_BYTES: u64 = 2 * (64 << 20);
 /// How long the folder has to shrink.
 pub(super) const SHRINK_MAX: Duration = Duration::from_secs(60);
 /// Size of the small filesystem, in MiB: the reserve of 512 MiB and some room above it.
-pub(super) const SMALL_DISK_MIB: u64 = 1024;
+pub(super) const SMALL_DISK_MIB: u64 = 768;
 
 /// Wanted: from exec to ready, after a kill.
 pub(super) const RESTART_MS: u64 = 2000;

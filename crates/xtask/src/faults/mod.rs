@@ -55,7 +55,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<(), String> {
         let start = Instant::now();
         let folder = options.scratch.join(format!("{name}-{}", std::process::id()));
         let done = Home::new(folder.clone(), &options.binary)
-            .map(|home| home.below(&options.below))
+            .map(|home| home.below(&options.below).forgetful(options.forgetful))
             .and_then(|home| campaign.run(&options, &home, &mut report).map_err(|what| failure(&home, what)));
         // A campaign that could not go on has not shown that it finds what it looks for.
         let found = !report.violations.is_empty();

@@ -15,6 +15,7 @@ const OPTIONS: &str = "
   --filesystem F   ext4 or xfs instead of both
   --binary PATH    the program (target/release/recado)
   --below PROGRAM  runs the broker below a program, such as eatmydata
+  --forget-one     clients never tell the ledger of one message that came: it must be missed
   --expect-loss    the campaign must find something wrong: it is run on something that is broken
   --mutant NAME    only this deliberate fault
   --mutant-binary PATH  a program that was built with deliberate faults
@@ -44,6 +45,7 @@ pub(super) struct Options {
     pub(super) filesystems: Vec<Filesystem>,
     pub(super) below: Vec<String>,
     pub(super) expect_loss: bool,
+    pub(super) forgetful: bool,
     /// The program with deliberate faults; built when it is not given.
     pub(super) mutant_binary: Option<PathBuf>,
     /// The only deliberate fault to try.
@@ -66,6 +68,7 @@ pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
         filesystems: vec![Filesystem::Ext4, Filesystem::Xfs],
         below: Vec::new(),
         expect_loss: false,
+        forgetful: false,
         mutant_binary: None,
         mutant: None,
         root: root.to_path_buf(),
@@ -87,6 +90,7 @@ pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
                 let file = std::path::absolute(value()?).map_err(|error| error.to_string())?;
                 options.mutant_binary = Some(file);
             }
+            "--forget-one" => options.forgetful = true,
             "--expect-loss" => options.expect_loss = true,
             "--filesystem" => {
                 let name = value()?;

@@ -26,6 +26,8 @@ pub(super) struct Home {
     pub(super) below: Vec<String>,
     /// Whether the gRPC door is open.
     pub(super) grpc: bool,
+    /// Whether clients never tell the ledger of one message that came: it must then be missed.
+    pub(super) forgets: bool,
 }
 
 impl Home {
@@ -36,19 +38,25 @@ impl Home {
             .and_then(|()| fs::write(folder.join("password"), PASSWORD));
         made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let data = folder.join("data");
-        Ok(Self { folder, binary: binary.to_path_buf(), data, below: Vec::new(), grpc: false })
+        Ok(Self { folder, binary: binary.to_path_buf(), data, below: Vec::new(), grpc: false, forgets: false })
     }
 
     /// The same campaign with its data elsewhere.
     pub(super) fn with_data(&self, data: PathBuf) -> Self {
-        let Self { folder, binary, below, grpc, .. } = self;
-        Self { folder: folder.clone(), binary: binary.clone(), data, below: below.clone(), grpc: *grpc }
+        let Self { folder, binary, below, grpc, forgets, .. } = self;
+        let (folder, binary, below) = (folder.clone(), binary.clone(), below.clone());
+        Self { folder, binary, data, below, grpc: *grpc, forgets: *forgets }
     }
 
     /// The same campaign with the broker below another program, whose words come first.
     pub(super) fn below(&self, below: &[String]) -> Self {
         let below = [below, &self.below].concat();
         Self { below, ..self.with_data(self.data.clone()) }
+    }
+
+    /// The same campaign with clients that forget a message.
+    pub(super) fn forgetful(self, forgets: bool) -> Self {
+        Self { forgets, ..self }
     }
 
     pub(super) fn data(&self) -> PathBuf {

@@ -24,6 +24,8 @@ use super::report::{Counts, Report};
 pub(super) const QUEUE: &str = "flow";
 /// The topic that is published to, and read from the start at the end.
 pub(super) const TOPIC: &str = "history";
+/// What forgetful clients forget.
+const FORGOTTEN: u64 = 3;
 
 /// One campaign's clients and their ledger.
 pub(super) struct Traffic {
@@ -34,6 +36,7 @@ pub(super) struct Traffic {
     topic_next: AtomicU64,
     /// The offset from which the topic is read on.
     topic_read: AtomicU64,
+    forgets: bool,
 }
 
 impl Traffic {
@@ -47,7 +50,8 @@ impl Traffic {
         let made = door.ask("PUT", &format!("/v1/topics/{TOPIC}"), &json!({}));
         made.map_err(|failed| format!("cannot create {TOPIC}: {failed}"))?;
         let zero = || AtomicU64::new(0);
-        Ok(Self { token, journal, account, queue_next: zero(), topic_next: zero(), topic_read: zero() })
+        let (queue_next, topic_next, topic_read) = (zero(), zero(), zero());
+        Ok(Self { token, journal, account, queue_next, topic_next, topic_read, forgets: home.forgets })
     }
 
     pub(super) fn counts(&self) -> Result<Counts, String> {
@@ -214,7 +218,8 @@ impl Traffic {
                 }
             }
         }
-        let known: Vec<u64> = numbers.iter().copied().flatten().collect();
+        let mut known: Vec<u64> = numbers.iter().copied().flatten().collect();
+        known.retain(|number| !self.forgets || *number != FORGOTTEN);
         self.journal.delivered(label, &known)?;
         Ok(numbers)
     }
