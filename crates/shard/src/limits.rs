@@ -20,6 +20,11 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 pub const TAIL_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Bytes of older batches kept in memory after a consumer asked for one message of them.
 pub const DECODED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
+/// Largest batch that the shard's own thread writes; longer ones go to the writer's, so that the next batch is
+/// made meanwhile.
+pub const WRITE_HERE_BYTES_MAX: usize = 16 * 1024;
+/// Longest flush, as of late, for which the shard's own thread stands still.
+pub const WRITE_HERE_FLUSH_MAX: Duration = Duration::from_millis(1);
 /// Bytes of log that are read at once for apply and for a follower. At least one entry is always read.
 pub const READ_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Entries of one message to a follower; their bytes are bounded by `READ_BYTES_MAX` as well.
