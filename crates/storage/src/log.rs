@@ -453,6 +453,12 @@ impl SegmentStore {
         self.core.poisoned()
     }
 
+    /// Where the file of the segment that starts at `first` belongs, whether it is there or not.
+    #[must_use]
+    pub fn segment_path(&self, first: LogIndex) -> PathBuf {
+        self.core.folder.file(&segment_name(first)).to_path_buf()
+    }
+
     /// The folder of the store.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
