@@ -8,6 +8,7 @@ mod edges;
 mod files;
 mod manifests;
 mod prose;
+pub(crate) mod rights;
 
 use std::fmt;
 
@@ -70,6 +71,7 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("reasons of dependencies", manifests::reasons),
     ("crate manifests", manifests::inherited),
     ("docs/errors.md", docs::errors),
+    ("docs/access.md", rights::access),
     ("ARCHITECTURE.md", prose::architecture),
     ("links", prose::links),
 ];
