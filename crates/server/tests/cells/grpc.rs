@@ -2,20 +2,20 @@
 //! Invariant: exhaustive; a new operation does not compile before it stands here.
 //! Asked by `matrix`.
 
-use grpc::RemoteBackend;
+use model::Failure;
 use model::access::{
     AddGrant, AlterUser, CreateNamespace, CreateToken, CreateUser, DeleteNamespace, DeleteUser, DescribeUser, Effect,
     Grant, ListGrants, ListNamespaces, ListTokens, ListUsers, Login, Logout, NamePattern, RemoveGrant, ResourceKind,
     ResourcePattern, RevokeToken, Right, Rights, Scope, WhoAmI,
 };
-use model::caller::{Caller, Credentials, Origin, Protocol, Secret};
+use model::caller::Secret;
 use model::message::{MessagePlace, MessageState, NewMessage};
 use model::name::{
     MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName, TopicRef,
     UserName,
 };
 use model::node::DescribeNode;
-use model::number::{Offset, Partition, Sequence, Span, TokenId, UserId};
+use model::number::{Offset, Partition, Sequence, Span, TokenId};
 use model::operation::{OperationKind as Kind, Request, Response};
 use model::page::PageRequest;
 use model::queue::{
@@ -31,36 +31,22 @@ use model::topic::{
     AlterTopic, CreateTopic, DeleteTopic, DescribeTopic, ListTopics, PublishTopic, ReadPartition, StartAt,
     TopicMessage, TopicPatch, TopicSettings, TransferTopic,
 };
-use model::{Backend, Failure};
 
 use super::people::Person;
 use super::things::{Place, Subject};
 use super::{Door, rest, subscription};
-use crate::world::PASSWORD;
+use crate::world::{Grpc, PASSWORD};
 
-/// Asks with a token, and says what came back: `done` or the code.
-pub(crate) async fn ask(
-    remote: &RemoteBackend,
-    token: &str,
+/// Asks, and says what came back: `done` or the code.
+pub(crate) fn ask(
+    client: &Grpc,
     person: &Person,
     kind: Kind,
     subject: &Subject,
 ) -> (String, Result<Response, Failure>) {
-    let answer = remote.submit(&caller(token), request(person, kind, subject)).await;
+    let answer = client.submit(request(person, kind, subject));
     let said = answer.as_ref().map_or_else(|failure| failure.code().word(), |_| "done");
     (said.to_owned(), answer)
-}
-
-/// Somebody who shows this token; nothing else of it reaches the broker.
-pub(crate) fn caller(token: &str) -> Caller {
-    Caller {
-        user: UserId::new(0),
-        name: UserName::parse("unknown").unwrap(),
-        scope: Scope::full(),
-        token: None,
-        origin: Origin { protocol: Protocol::Internal, address: None },
-        credentials: Credentials::Token(Secret::new(token)),
-    }
 }
 
 fn namespace(subject: &Subject) -> NamespaceName {
