@@ -3,6 +3,7 @@
 //! fault nothing is answered with success.
 //! Opened by the node. Tests: `tests/`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -170,10 +171,31 @@ impl<M: StateMachine> Shard<M> {
     /// Waits until this replica leads and has applied everything before its leadership.
     ///
     /// # Errors
-    /// When the shard stops before.
+    /// When the shard stops before, or the file of a segment is missing in which messages are live.
     pub async fn ready(&self) -> Result<Epoch, Failure> {
         let led = self.core.submitter.led().await;
-        led.ok_or_else(|| self.failure())
+        let epoch = led.ok_or_else(|| self.failure())?;
+        self.check_segments()?;
+        Ok(epoch)
+    }
+
+    /// Every segment in which a message is live has its file. The log cannot know, for old segments go in the order in
+    /// which they die; the machine does.
+    fn check_segments(&self) -> Result<(), Failure> {
+        let state = &self.core.state;
+        let needed = || {
+            let known = state.applied().machine.segments().into_iter();
+            known.filter(|known| known.references > 0).map(|known| known.first).collect::<BTreeSet<LogIndex>>()
+        };
+        let before = needed();
+        let there = state.log.store.segments();
+        // Housekeeping may have deleted one meanwhile, but only after the machine forgot it.
+        let after = needed();
+        let is_there = |first: &LogIndex| there.iter().any(|segment| segment.first.0 == first.get());
+        let Some(missing) = before.intersection(&after).find(|first| !is_there(first)) else { return Ok(()) };
+        let file = state.log.store.segment_path(storage::LogIndex(missing.get()));
+        let what = format!("{} is missing, and messages in it are live; restore it from a backup", file.display());
+        Err(state.log.health.fail(what).into())
     }
 
     fn failure(&self) -> Failure {

@@ -34,6 +34,11 @@ impl Hands {
         }
     }
 
+    /// Whether there are threads for what blocks.
+    pub(crate) const fn have_threads(&self) -> bool {
+        matches!(self, Self::Threads)
+    }
+
     /// Does a piece of work that may block.
     pub(crate) async fn run<T: Send + 'static>(
         &self,

@@ -23,7 +23,7 @@ const USAGE: &str = "usage: cargo xtask CHORE [--root FOLDER]
 
   tidy      check the walls: edges between crates, heads, lengths, clippy files, pages
   licences  check licences and sources of all dependencies
-  docs      write the pages that the code writes: docs/errors.md
+  docs      write what the code writes: docs/errors.md, the table of docs/access.md
   verify    format, tidy, licences, clippy, tests, docs; never writes
   fix       format the code
   crash-points [--seed N]
@@ -105,8 +105,14 @@ fn mutants() -> Result<(), String> {
 }
 
 fn docs(root: &Path) -> Result<(), String> {
-    let page = tidy::docs::errors_page(&Tree::read(root)?)?;
-    let place = root.join(tidy::docs::ERRORS);
-    fs::write(&place, page).map_err(|error| format!("cannot write {}: {error}", place.display()))?;
-    say(&format!("wrote {}", tidy::docs::ERRORS))
+    let tree = Tree::read(root)?;
+    let pages = [
+        (tidy::docs::ERRORS, tidy::docs::errors_page(&tree)?),
+        (tidy::rights::ACCESS, tidy::rights::access_page(&tree)?),
+    ];
+    for (place, page) in pages {
+        fs::write(root.join(place), page).map_err(|error| format!("cannot write {place}: {error}"))?;
+        say(&format!("wrote {place}"))?;
+    }
+    Ok(())
 }

@@ -24,7 +24,7 @@ use super::written;
 use crate::flush::FlushTimes;
 use crate::hands::{Bell, Hands};
 use crate::health::Health;
-use crate::limits::READ_BYTES_MAX;
+use crate::limits::{READ_BYTES_MAX, WRITE_HERE_BYTES_MAX, WRITE_HERE_FLUSH_MAX};
 use crate::tail::Tail;
 
 /// What the library asks for between writes.
@@ -166,6 +166,12 @@ impl Core {
         Ok(self.store.read(storage::LogIndex(index))?.and_then(written::batch_of))
     }
 
+    /// Whether the shard's own thread should write: a small batch on a quick disk is durable before another thread
+    /// would have woken. On a slow disk the thread must stay free, so that consensus and answers go on meanwhile.
+    fn is_written_here(&self, bytes: usize) -> bool {
+        self.hands.have_threads() && bytes <= WRITE_HERE_BYTES_MAX && self.flushes.recent() <= WRITE_HERE_FLUSH_MAX
+    }
+
     /// Waits until the writer has done what `submit` handed to it.
     async fn written(&self, submit: impl FnOnce(storage::Completion)) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
@@ -279,7 +285,8 @@ impl RaftLogStorage<Types> for Log {
             callback.io_completed(Ok(()));
             return Ok(());
         };
-        let frames = entries.iter().map(written::frame_of).collect();
+        let frames: Vec<storage::Frame> = entries.iter().map(written::frame_of).collect();
+        let bytes = frames.iter().map(|frame| frame.payload.len()).sum();
         // Not the store itself: its last handle must not be dropped by its own writer.
         let (flushes, durable_until) = (Arc::clone(&self.flushes), Arc::clone(&self.durable_until));
         let health = self.health.clone();
@@ -300,6 +307,8 @@ impl RaftLogStorage<Types> for Log {
         if mutant::is_on(Mutant::AckAtAppend) {
             flushed(Ok(()));
             self.store.append(frames, Box::new(drop));
+        } else if self.is_written_here(bytes) {
+            self.store.append_here(frames, Box::new(flushed));
         } else {
             self.store.append(frames, Box::new(flushed));
         }
