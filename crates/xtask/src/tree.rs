@@ -8,8 +8,8 @@ use std::{fs, io};
 
 use crate::graph::Graph;
 
-/// Folders that are never part of the source.
-const SKIPPED_FOLDERS: [&str; 3] = ["target", ".git", "node_modules"];
+/// Folders that are never part of the source; the last three hold inputs of the fuzzer.
+const SKIPPED_FOLDERS: [&str; 6] = ["target", ".git", "node_modules", "seeds", "corpus", "artifacts"];
 /// A text file above this size is data; the checks are about what people write.
 const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 
