@@ -37,7 +37,7 @@ pub trait Call: Into<Request> {
 pub enum Need {
     /// This right over the thing that the request names; its owner has it.
     Right(Right),
-    /// To be its owner, or this right.
+    /// This right; its owner has it over it, also where owning gives it not otherwise.
     Owner(Right),
     /// To be logged in; the operation itself decides what is the caller's own.
     SelfService,

@@ -54,11 +54,12 @@ pub struct SubscriptionSettings {
 pub struct PartitionProgress {
     /// Which partition.
     pub partition: Partition,
-    /// The next offset that is not committed (stream) or not yet handed out (shared).
+    /// The first offset that is not committed (stream) or not settled (shared); the end when all are.
     pub committed: Offset,
     /// The end of the partition.
     pub end: Offset,
-    /// Messages between the two.
+    /// Messages from there to the end that are not done; on a shared subscription fewer than lie between the two when
+    /// some were settled out of order.
     pub lag: u64,
     /// Age of the oldest message in the lag, in whole time; zero when there is none.
     pub lag_time: Span,

@@ -26,6 +26,9 @@ impl Core {
     }
 
     pub(crate) async fn alter_user(&self, by: Principal, request: AlterUser) -> Result<Response, Failure> {
+        // Before the slow hash, as above; the machine looks again when it does it.
+        let beyond_password = request.roles.is_some() || request.disabled.is_some();
+        self.log.read(|machine| machine.demand_alteration(&by, &request.name, beyond_password))??;
         let password_hash = match request.password {
             None => None,
             Some(password) => {

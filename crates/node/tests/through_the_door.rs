@@ -7,10 +7,12 @@ mod broker;
 use std::task::Poll;
 
 use broker::{Broker, body, queue, topic};
+use model::access::{AlterUser, CreateUser, Right};
 use model::backend::{Consume, call};
+use model::caller::Secret;
 use model::failure::Failure;
 use model::message::NewMessage;
-use model::name::{MemberName, Source, SubscriptionName, SubscriptionRef};
+use model::name::{MemberName, Source, SubscriptionName, SubscriptionRef, UserName};
 use model::number::{Partition, Span};
 use model::queue::{Ack, CreateQueue, DescribeQueue, Nack, NackAction, Peek, Publish, QueueSettings, Receive};
 use model::receipt::Settlement;
@@ -186,5 +188,22 @@ async fn wrong_passwords_and_unknown_users_look_the_same() {
     }
     let caller = broker.log_in("admin", broker::PASSWORD).await.unwrap();
     assert!(call(broker.node(), &caller, model::access::WhoAmI).await.is_ok());
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_is_looked_at_before_a_password_is() {
+    let broker = Broker::start().await;
+    let named = |name: &str| UserName::parse(name).unwrap();
+    let ann = CreateUser { name: named("ann"), password: Secret::new(broker::PASSWORD), roles: Vec::new() };
+    broker.call(&broker.admin().await, ann).await.unwrap();
+    let ann = broker.log_in("ann", broker::PASSWORD).await.unwrap();
+    // Too short to be hashed: whoever hears of that has passed the check of the right.
+    let short =
+        |name: &str| AlterUser { name: named(name), password: Some(Secret::new("short")), roles: None, disabled: None };
+    let forbidden = Refusal::Forbidden { right: Right::Administer };
+    assert_eq!(broker.call(&ann, short("admin")).await, Err(forbidden.into()));
+    let refused = broker.call(&ann, short("ann")).await.unwrap_err();
+    assert_eq!(refused.code(), model::Code::ArgumentInvalid);
     broker.stop().await;
 }

@@ -10,3 +10,4 @@ suite::queue_life::queue_life_suite!(Gateway);
 suite::topics::topics_suite!(Gateway);
 suite::subscriptions::subscriptions_suite!(Gateway);
 suite::people::people_suite!(Gateway);
+suite::doors::doors_suite!(Gateway);

@@ -11,6 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use model::backend::Consume;
+use model::name::{NamespaceName, QueueName, QueueRef, Source};
+use model::number::Span;
+use model::queue::Receive;
+use model::{Failure, Unavailable};
 use serde_json::{Value, json};
 
 use world::{Client, Report, Shape, World, eventually, fields, texts};
@@ -28,8 +33,22 @@ const KILLS: usize = 3;
 const BETWEEN_KILLS: usize = 600;
 
 #[test]
-fn a_long_poll_and_open_streams_are_answered_before_the_end() {
-    let mut world = World::new(Shape::Serve);
+fn whatever_waits_in_a_broker_is_answered_before_the_end() {
+    whatever_waits_is_answered(Shape::Serve);
+}
+
+#[test]
+fn whatever_waits_in_a_gateway_is_answered_before_the_end() {
+    whatever_waits_is_answered(Shape::Gateway);
+}
+
+fn quiet() -> Source {
+    Source::Queue(QueueRef { namespace: NamespaceName::default(), name: QueueName::parse("quiet").unwrap() })
+}
+
+/// Long polls are sent away, streams end, and nothing that was confirmed is gone after the next start.
+fn whatever_waits_is_answered(shape: Shape) {
+    let mut world = World::new(shape);
     let (mut client, _) = world.user(&["developer"]);
     client.put("/v1/queues/quiet", &Value::Null).ok(201);
     client.put("/v1/queues/kept", &Value::Null).ok(201);
@@ -42,12 +61,21 @@ fn a_long_poll_and_open_streams_are_answered_before_the_end() {
     assert_eq!(tail.message()["body"], "kept");
     let mut waiting = client.clone();
     let poll = std::thread::spawn(move || waiting.post("/v1/queues/quiet/receive", &json!({"wait_ms": 60_000})));
-    eventually("both consumers", || (client.get("/v1/queues/quiet").json()["consumers"] == 2).then_some(()));
+    let grpc = world.through_grpc(&client);
+    let mut streaming = grpc.consume(Consume { source: quiet(), credit: 1, lease: None, member: None }).unwrap();
+    let receive = Receive { source: quiet(), max: 1, wait: Span::new(60_000), lease: None, member: None };
+    let receive = std::thread::spawn(move || grpc.call(receive));
+    eventually("all consumers", || (client.get("/v1/queues/quiet").json()["consumers"] == 4).then_some(()));
     let asked = Instant::now();
     world.stop();
-    eprintln!("ended {} ms after SIGTERM", asked.elapsed().as_millis());
+    eprintln!("{shape:?} ended {} ms after SIGTERM", asked.elapsed().as_millis());
     assert!(asked.elapsed() < DRAIN, "something waited for the end of its time");
-    assert_eq!(poll.join().unwrap().ok(200), json!({"messages": []}));
+    let sent_away = poll.join().unwrap();
+    let wait = sent_away.refused(503, "draining")["retry_after_ms"].clone();
+    assert!(wait.is_u64() && sent_away.header("retry-after").is_some(), "it says when to come back");
+    assert_eq!(receive.join().unwrap(), Err(Unavailable::Draining.into()));
+    let last = streaming.next();
+    assert!(matches!(last, None | Some(Err(Failure::Unavailable(Unavailable::Draining)))), "{last:?}");
     let last = deliveries.next().map(|event| event.name);
     assert!(matches!(last.as_deref(), Some("end" | "problem")), "{last:?}");
     assert!(deliveries.next().is_none());

@@ -197,6 +197,12 @@ impl SlotFile {
     pub(crate) fn save(&mut self, value: Bytes) -> Result<(), Fault> {
         self.generation += 1;
         self.synced = Slot { generation: self.generation, value };
+        self.write_again()
+    }
+
+    /// Writes the synced value once more. After a flush that failed, reads show what the disk may not hold, and
+    /// another flush would not write it.
+    pub(crate) fn write_again(&self) -> Result<(), Fault> {
         let sector = encode(&self.synced);
         for at in SYNCED_AT {
             self.file.write(at, &sector)?;

@@ -12,8 +12,12 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Open event streams at once; each may outlive many requests.
 pub const STREAMS_MAX: usize = 1024;
-/// Time for a TLS handshake, and for the head of a request.
+/// Time for a TLS handshake, and for the head of the first request of a connection.
 pub const HEADER_READ: Duration = Duration::from_secs(10);
+/// Time that a connection stays open between two requests, the head of the later one included: longer than the pools
+/// of common clients and proxies keep one. The library cannot tell waiting from a slow head; a slow head then holds a
+/// connection no longer than silence may, and `CONNECTIONS_MAX` bounds both.
+pub const IDLE: Duration = Duration::from_secs(75);
 /// Time for a whole request, its body included; a long poll adds its longest wait.
 pub const REQUEST: Duration = Duration::from_secs(30);
 /// Longest wait that a long poll may ask for.

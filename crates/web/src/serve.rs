@@ -1,5 +1,6 @@
 //! Connections: accept, TLS, HTTP/1.1 and HTTP/2 by ALPN or preface, and an orderly end.
-//! Invariant: a peer that says nothing holds a connection no longer than `HEADER_READ`; every wait has an end.
+//! Invariant: a peer that says nothing holds a connection no longer than `HEADER_READ`, and between two requests no
+//! longer than `IDLE`; every wait has an end.
 //! Called by the binary; tests in `tests/serving.rs`.
 
 use std::convert::Infallible;
@@ -28,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::limits::{
-    ACCEPT_PAUSE, CONCURRENT_REQUESTS_MAX, CONNECTIONS_MAX, DRAIN, HEADER_BYTES_MAX, HEADER_READ, HEADERS_MAX,
+    ACCEPT_PAUSE, CONCURRENT_REQUESTS_MAX, CONNECTIONS_MAX, DRAIN, HEADER_BYTES_MAX, HEADER_READ, HEADERS_MAX, IDLE,
     LOCAL_RESETS_MAX, PENDING_RESETS_MAX, PING,
 };
 
@@ -134,7 +135,7 @@ impl Peer {
         let builder = builder();
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let mut connection = pin!(watcher.watch(connection));
-        // The header timeout of HTTP/1.1 does not cover a peer that never says which protocol it speaks.
+        // The first request must come soon, in whichever protocol; only who has asked once may be idle.
         let silent = async {
             sleep(HEADER_READ).await;
             if asked.load(Ordering::Relaxed) {
@@ -155,7 +156,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ)
+        .header_read_timeout(IDLE)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .http2()

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use web::limits::{DRAIN, HEADER_READ};
+use web::limits::{DRAIN, HEADER_READ, IDLE};
 
 struct Serving {
     address: SocketAddr,
@@ -71,6 +71,22 @@ async fn a_peer_that_does_not_speak_is_cut_off() {
         let took = started.elapsed();
         assert!(took >= HEADER_READ && took < HEADER_READ * 3, "{said:?} held its connection for {took:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_kept_for_the_next_request() {
+    let serving = serving(None, origin_page()).await;
+    let mut stream = TcpStream::connect(serving.address).await.unwrap();
+    let mut answer = [0; 4096];
+    for _ in 0..3 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let read = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "the connection was closed meanwhile");
+        tokio::time::advance(IDLE - Duration::from_secs(1)).await;
+    }
+    let started = Instant::now();
+    assert_eq!(stream.read(&mut answer).await.unwrap(), 0, "silence has an end");
+    assert!(started.elapsed() < IDLE, "it lasted for {:?} more", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

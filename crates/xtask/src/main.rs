@@ -2,6 +2,7 @@
 //! Invariant: only `docs` and `fix` write to the source; every other chore reads.
 //! Tests: beside each check, and `tests/planted.rs` for the program as a whole.
 
+mod crash_points;
 mod faults;
 mod graph;
 mod licences;
@@ -22,9 +23,11 @@ const USAGE: &str = "usage: cargo xtask CHORE [--root FOLDER]
 
   tidy      check the walls: edges between crates, heads, lengths, clippy files, pages
   licences  check licences and sources of all dependencies
-  docs      write the pages that the code writes: docs/errors.md
+  docs      write what the code writes: docs/errors.md, the table of docs/access.md
   verify    format, tidy, licences, clippy, tests, docs; never writes
   fix       format the code
+  crash-points [--seed N]
+            cut the power at every write and sync of a node and bring it up again, in release
   mutants   list the deliberate faults that the campaigns must notice
   faults    kill, fill, starve and damage the real program; says more without further words";
 
@@ -42,6 +45,7 @@ fn run() -> Result<(), String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (chore, root) = match words.as_slice() {
+        ["crash-points", rest @ ..] => return crash_points::run(&root()?, rest),
         ["faults", rest @ ..] => return faults::run(&root()?, rest),
         [chore] => (*chore, root()?),
         [chore, "--root", root] => (*chore, PathBuf::from(root)),
@@ -101,8 +105,14 @@ fn mutants() -> Result<(), String> {
 }
 
 fn docs(root: &Path) -> Result<(), String> {
-    let page = tidy::docs::errors_page(&Tree::read(root)?)?;
-    let place = root.join(tidy::docs::ERRORS);
-    fs::write(&place, page).map_err(|error| format!("cannot write {}: {error}", place.display()))?;
-    say(&format!("wrote {}", tidy::docs::ERRORS))
+    let tree = Tree::read(root)?;
+    let pages = [
+        (tidy::docs::ERRORS, tidy::docs::errors_page(&tree)?),
+        (tidy::rights::ACCESS, tidy::rights::access_page(&tree)?),
+    ];
+    for (place, page) in pages {
+        fs::write(root.join(place), page).map_err(|error| format!("cannot write {place}: {error}"))?;
+        say(&format!("wrote {place}"))?;
+    }
+    Ok(())
 }

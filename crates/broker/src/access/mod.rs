@@ -3,7 +3,8 @@
 //! Default deny; deny beats allow; owners hold every operation on their own thing; a scope only narrows.
 //! Invariant: rights attach to ids, so a recreated name inherits nothing; there is always an enabled
 //! administrator once there has been one.
-//! Called by the machine for every command and read. Matrix: `tests/access_matrix.rs`.
+//! Called by the machine for every command and read. Matrix: `tests/matrix.rs` of the
+//! binary.
 
 mod token;
 mod user;
@@ -77,6 +78,11 @@ const OWNER: Rights = Rights::of(&[
 impl Access {
     /// Whether a principal holds a right over a thing.
     pub fn allows(&self, principal: &Principal, right: Right, target: &Target<'_>) -> bool {
+        self.allows_with(principal, right, target, OWNER)
+    }
+
+    /// As `allows`, where owning the thing gives the rights of `owner`.
+    fn allows_with(&self, principal: &Principal, right: Right, target: &Target<'_>, owner: Rights) -> bool {
         let (id, scope) = match principal {
             Principal::System => return true,
             Principal::User { id, scope } => (id, scope),
@@ -92,7 +98,7 @@ impl Access {
         if ruled(Effect::Deny) {
             return false;
         }
-        let owns = target.owner == Some(*id) && OWNER.contains(right);
+        let owns = target.owner == Some(*id) && owner.contains(right);
         owns || user.rights().contains(right) || ruled(Effect::Allow)
     }
 
@@ -101,12 +107,9 @@ impl Access {
         match need {
             Need::SelfService => self.user_of(principal).is_ok() || *principal == Principal::System,
             Need::Right(right) => self.allows(principal, right, target),
-            // An owner may give the thing away although it does not administer the broker; a deny or a
-            // narrow scope on altering it still stands in the way.
-            Need::Owner(right) => {
-                let owns = matches!(principal, Principal::User { id, .. } if target.owner == Some(*id));
-                self.allows(principal, right, target) || owns && self.allows(principal, Right::Alter, target)
-            }
+            // An owner has the right over this thing, such as to give it away, although it does not administer the
+            // broker; a deny of that right, or a scope without it, still stands in the way.
+            Need::Owner(right) => self.allows_with(principal, right, target, OWNER.union(Rights::of(&[right]))),
         }
     }
 

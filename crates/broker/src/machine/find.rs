@@ -60,8 +60,8 @@ impl Machine {
         }
     }
 
-    /// What is the system's own, which is the audit log, is read with the right to audit and with no other; only the
-    /// system writes to it or deletes it.
+    /// What is the system's own, which is the audit log, is read with the right to audit and with no other; only
+    /// administrators alter it, and only the system writes to it or deletes it.
     fn permits(&self, by: &Principal, operation: OperationKind, target: &Target<'_>) -> bool {
         let may_delete = operation == OperationKind::DeleteQueue && mutant::is_on(Mutant::DeleteWithoutRight);
         let need = if may_delete { OperationKind::DescribeQueue.need() } else { operation.need() };
@@ -73,8 +73,10 @@ impl Machine {
         match right_of(operation) {
             Right::Consume | Right::Peek => audits,
             Right::Describe => audits || permitted,
+            // A shorter retention does away with entries.
+            Right::Alter => self.access.demand_broker(by, Right::Administer).is_ok(),
             Right::Publish | Right::Delete | Right::Purge | Right::Administer => false,
-            Right::Create | Right::Alter | Right::Seek | Right::Monitor | Right::Audit => permitted,
+            Right::Create | Right::Seek | Right::Monitor | Right::Audit => permitted,
         }
     }
 

@@ -75,17 +75,23 @@ impl Machine {
         Ok(Outcome::response(Response::CreateUser(user)))
     }
 
-    /// Administrators alter anyone; a user alters only its own password.
     fn alter_user(&mut self, by: &Principal, name: &UserName, change: UserChange) -> Result<Outcome, Refusal> {
-        let own_password = change.roles.is_none()
-            && change.disabled.is_none()
-            && self.access.user_of(by).is_ok_and(|(_, user)| user.name() == name)
-            && matches!(by, Principal::User { scope, .. } if *scope == Scope::full());
-        if !own_password {
-            self.access.demand_broker(by, Right::Administer)?;
-        }
+        self.demand_alteration(by, name, change.roles.is_some() || change.disabled.is_some())?;
         let user = self.access.alter_user(name, change)?;
         Ok(Outcome::response(Response::AlterUser(user)))
+    }
+
+    /// Administrators alter anyone; a user alters only its own password, and not with a narrowed token.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn demand_alteration(&self, by: &Principal, name: &UserName, beyond_password: bool) -> Result<(), Refusal> {
+        let itself = self.access.user_of(by).is_ok_and(|(_, user)| user.name() == name);
+        let whole = matches!(by, Principal::User { scope, .. } if *scope == Scope::full());
+        if itself && whole && !beyond_password {
+            return Ok(());
+        }
+        self.access.demand_broker(by, Right::Administer)
     }
 
     /// What a deleted user owned belongs to nobody; only administrators delete it from then on.

@@ -176,6 +176,10 @@ impl Machine {
     pub(super) fn commit(&mut self, by: &Principal, request: &Commit) -> Result<Outcome, Refusal> {
         let id = self.subscription_for(by, OperationKind::Commit, &request.subscription)?;
         let (stream, topic) = self.stream_mut(id)?;
+        let mut named = request.offsets.iter().map(|wanted| wanted.partition);
+        if let Some(partition) = named.find(|partition| topic.history(*partition).is_none()) {
+            return Err(Refusal::PartitionNotFound { name: request.subscription.topic.to_string(), partition });
+        }
         let offsets = stream.commit(topic, request.member.as_ref(), &request.offsets)?;
         Ok(Outcome::response(Response::Commit(Committed { offsets })))
     }

@@ -37,8 +37,8 @@ impl Queue {
         usize::try_from(counts.ready + counts.delayed + counts.leased).unwrap_or(usize::MAX)
     }
 
-    /// When the oldest message of a partition was accepted.
-    pub fn oldest_in(&self, partition: Partition) -> Option<Timestamp> {
-        self.partition(partition)?.all().next().map(|(_, slot)| slot.published_at)
+    /// The oldest message of a partition, and when it was accepted.
+    pub fn oldest_in(&self, partition: Partition) -> Option<(Sequence, Timestamp)> {
+        self.partition(partition)?.all().next().map(|(sequence, slot)| (sequence, slot.published_at))
     }
 }

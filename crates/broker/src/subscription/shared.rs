@@ -136,14 +136,16 @@ impl Shared {
             .map(|((partition, history), next)| {
                 let behind = history.clamp(*next);
                 let held = u64::try_from(self.window.held(partition)).unwrap_or(u64::MAX);
-                let in_window = self.window.oldest_in(partition);
-                let oldest = in_window.or_else(|| history.from(behind).next().map(|entry| entry.published_at));
+                // The first that is not done: the window holds what is leased, waits or is to be tried again.
+                let in_window = self.window.oldest_in(partition).map(|(first, at)| (Offset::new(first.get()), at));
+                let waiting = || history.from(behind).next().map(|entry| (entry.offset, entry.published_at));
+                let oldest = in_window.or_else(waiting);
                 PartitionProgress {
                     partition,
-                    committed: behind,
+                    committed: oldest.map_or(history.end(), |(first, _)| first),
                     end: history.end(),
                     lag: held + history.messages_from(behind),
-                    lag_time: oldest.map_or(Span::new(0), |at| now.since(at)),
+                    lag_time: oldest.map_or(Span::new(0), |(_, at)| now.since(at)),
                     member: None,
                 }
             })

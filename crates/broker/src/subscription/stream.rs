@@ -41,11 +41,10 @@ impl Stream {
         }
     }
 
-    /// Commits offsets, all or none. An offset behind the committed one changes nothing.
+    /// Commits offsets of partitions that exist, all or none. An offset behind the committed one changes nothing.
     ///
     /// # Errors
-    /// `NotAssigned` for a partition of another member, `ArgumentInvalid` for one that does not exist or an
-    /// offset beyond the end.
+    /// `NotAssigned` for a partition of another member, `ArgumentInvalid` for an offset beyond the end.
     pub fn commit(
         &mut self,
         topic: &Topic,
@@ -53,8 +52,7 @@ impl Stream {
         offsets: &[PartitionOffset],
     ) -> Result<Vec<PartitionOffset>, Refusal> {
         for PartitionOffset { partition, offset } in offsets {
-            let history = topic.history(*partition);
-            let history = history.ok_or_else(|| Refusal::invalid("partition", "the topic has no such partition"))?;
+            let history = topic.history(*partition).expect("whoever knows the topic's name refuses a missing one");
             if *offset > history.end() {
                 return Err(Refusal::invalid("offset", format!("the partition ends at {}", history.end())));
             }

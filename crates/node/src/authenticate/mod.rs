@@ -105,5 +105,5 @@ pub(crate) fn check_password(password: &Secret) -> Result<(), Refusal> {
     if (PASSWORD_BYTES_MIN..=PASSWORD_BYTES_MAX).contains(&password.reveal().len()) {
         return Ok(());
     }
-    Err(Refusal::invalid("password", "a password has 8 to 1024 bytes"))
+    Err(Refusal::invalid("password", "it must have 8 to 1024 bytes"))
 }

@@ -186,10 +186,15 @@ impl Takers {
         None
     }
 
-    /// Puts back a receive that found nothing, at the front of the line.
+    /// Puts back a taker that found nothing, at the front of the line: its turn is still to come. A consumer that lost
+    /// it whenever somebody asked in vain would starve beside receives that keep coming back.
     pub(super) fn put_back(&mut self, taker: Taker) {
-        if let Taker::Receive(waiting) = taker {
-            self.line.push_front(Turn::Receive(waiting));
+        match taker {
+            Taker::Receive(waiting) => self.line.push_front(Turn::Receive(waiting)),
+            Taker::Consumer { id, .. } => {
+                self.line.retain(|turn| !matches!(turn, Turn::Consumer(other) if *other == id));
+                self.line.push_front(Turn::Consumer(id));
+            }
         }
     }
 

@@ -17,6 +17,8 @@ use crate::config::Settings;
 use crate::context;
 use crate::exit::{Complaint, Exit};
 
+use super::waiting::Waiting;
+
 /// How often a gateway looks whether a broker answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -35,8 +37,15 @@ pub(crate) struct Engine {
     pub(crate) claim: Option<Secret>,
     /// How a confirmed write is durable, where it is known.
     pub(crate) durability: Option<Durability>,
-    /// The broker itself, when it is in this process.
-    node: Option<Node>,
+    behind: Behind,
+}
+
+/// Where the broker is.
+enum Behind {
+    /// In this process.
+    Here(Node),
+    /// Elsewhere; what waits for it here ends with this process.
+    Elsewhere(Arc<Waiting>),
 }
 
 impl Engine {
@@ -52,7 +61,7 @@ impl Engine {
             ready,
             claim,
             durability: Some(node.describe().durability),
-            node: Some(node),
+            behind: Behind::Here(node),
         })
     }
 
@@ -77,23 +86,26 @@ impl Engine {
             let hint = "give --brokers http://HOST:PORT, or more than one separated by commas";
             return Err(Complaint::here(Exit::Configuration, "config_invalid", "a gateway needs brokers", hint));
         }
-        let backend: Arc<dyn Backend> = Arc::new(context::remote(&settings.brokers, settings.authority.as_deref())?);
+        let remote = context::remote(&settings.brokers, settings.authority.as_deref())?;
+        let waiting = Arc::new(Waiting::new(Arc::new(remote)));
+        let backend: Arc<dyn Backend> = Arc::<Waiting>::clone(&waiting);
         let (reached, ready) = watch::channel(false);
         tokio::spawn(probe(Arc::clone(&backend), reached));
         let metrics = Arc::new(Reach(ready.clone()));
-        Ok(Self { backend, metrics, ready, claim: None, durability: None, node: None })
+        Ok(Self { backend, metrics, ready, claim: None, durability: None, behind: Behind::Elsewhere(waiting) })
     }
 
     /// Lets what waits end: receives answer, streams end, nothing new comes in.
     pub(crate) fn drain(&self) {
-        if let Some(node) = &self.node {
-            node.drain();
+        match &self.behind {
+            Behind::Here(node) => node.drain(),
+            Behind::Elsewhere(waiting) => waiting.drain(),
         }
     }
 
     /// Ends it: a broker writes a checkpoint and closes its files.
     pub(crate) async fn close(self) -> Result<(), Complaint> {
-        let Some(node) = self.node else { return Ok(()) };
+        let Behind::Here(node) = self.behind else { return Ok(()) };
         node.close().await.map_err(|fault| Failure::from(fault).into())
     }
 }

@@ -5,6 +5,7 @@
 
 mod engine;
 mod tls;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -164,7 +164,7 @@ pub(crate) fn a_commit_is_where_the_next_member_starts(world: &World) {
     assert_eq!(texts(&group.receive(&json!({"member": "bob"})), "body"), ["1", "2", "3"]);
     group.refused("commit", &json!({"offsets": []}), 400, "batch_size");
     let beyond = json!({"member": "bob", "offsets": [{"partition": 9, "offset": 1}]});
-    group.refused("commit", &beyond, 400, "argument_invalid");
+    group.refused("commit", &beyond, 404, "partition_not_found");
     group.refused("receive", &Value::Null, 400, "argument_invalid");
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, unused_imports, reason = "each test uses a part, and stops at the impossible")]
 
+mod grpc;
 mod http;
 mod process;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use grpc::{Grpc, Stream};
 pub(crate) use http::{Answer, Client, Event, Events};
 use process::Process;
 
@@ -118,9 +120,19 @@ impl World {
         self.admin().post("/v1/grants", &json!({"user": user, "resource": resource, "rights": rights})).ok(200);
     }
 
+    /// The gRPC door that clients use.
+    pub(crate) fn grpc_door(&self) -> String {
+        format!("http://{}", self.gateway.as_ref().unwrap_or(&self.broker).grpc.unwrap())
+    }
+
     /// The gRPC door of the broker itself.
     pub(crate) fn grpc(&self) -> String {
         format!("http://{}", self.broker.grpc.unwrap())
+    }
+
+    /// A client of the gRPC door that shows the token of another client.
+    pub(crate) fn through_grpc(&self, client: &Client) -> Grpc {
+        Grpc::new(&self.grpc_door(), client.token())
     }
 
     /// Where the broker keeps its files.

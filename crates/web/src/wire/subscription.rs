@@ -91,11 +91,11 @@ pub struct SubscriptionSettings {
 pub struct PartitionProgress {
     /// Which partition.
     pub partition: u32,
-    /// The next offset that is not committed (stream) or not yet handed out (shared).
+    /// The first offset that is not committed (stream) or not settled (shared).
     pub committed: u64,
     /// The end of the partition.
     pub end: u64,
-    /// Messages between the two.
+    /// Messages from there to the end that are not done; what was settled out of order is not counted.
     pub lag: u64,
     /// Age of the oldest message in the lag.
     pub lag_ms: u64,

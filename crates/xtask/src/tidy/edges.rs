@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("grpc", &["model"]),
     ("web", &["model"]),
     ("server", &["node", "grpc", "web", "model"]),
-    ("sim", &["broker", "storage", "shard", "model", "mutant"]),
+    ("sim", &["shard", "broker", "storage", "model", "mutant"]),
     ("xtask", &["mutant"]),
     // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.
     ("base2histogram", &[]),

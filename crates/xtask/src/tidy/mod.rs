@@ -8,6 +8,7 @@ mod edges;
 mod files;
 mod manifests;
 mod prose;
+pub(crate) mod rights;
 
 use std::fmt;
 
@@ -71,6 +72,7 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("crate manifests", manifests::inherited),
     ("mutants off", manifests::mutants_are_off),
     ("docs/errors.md", docs::errors),
+    ("docs/access.md", rights::access),
     ("ARCHITECTURE.md", prose::architecture),
     ("links", prose::links),
 ];
