@@ -121,7 +121,8 @@ async fn read_missing<M: StateMachine>(
 ) -> Result<BTreeMap<u64, Option<Messages>>, Fault> {
     let (log, decoded) = (log.clone(), Arc::clone(decoded));
     let health = log.health.clone();
-    let reading = tokio::task::spawn_blocking(move || {
+    let hands = log.hands.clone();
+    let reading = hands.run(move || {
         let mut found = BTreeMap::new();
         for index in missing {
             let bytes = log.read_batch(index).map_err(|fault| log.health.fail(fault))?;

@@ -1,7 +1,8 @@
 //! How long the recent flushes took.
 //! Invariant: at most `FLUSH_TIMES_KEPT` times are kept; the oldest is overwritten.
-//! Fed by the log adapter, read by `Shard::status`.
+//! Fed by the log adapter, which also asks how long a flush takes lately; read by `Shard::status`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ struct State {
 #[derive(Debug, Default)]
 pub(crate) struct FlushTimes {
     state: Mutex<State>,
+    /// A mean in microseconds that follows the newest: each flush counts for an eighth of it.
+    recent_micros: AtomicU64,
 }
 
 /// A summary of the recent flushes.
@@ -32,9 +35,17 @@ impl FlushTimes {
         self.state.lock().expect("no holder panics")
     }
 
+    /// How long a flush took lately.
+    pub(crate) fn recent(&self) -> Duration {
+        Duration::from_micros(self.recent_micros.load(Ordering::Relaxed))
+    }
+
     /// Notes one flush.
     pub(crate) fn note(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let before = self.recent_micros.load(Ordering::Relaxed);
+        let recent = if before == 0 { micros } else { before - before / 8 + micros / 8 };
+        self.recent_micros.store(recent, Ordering::Relaxed);
         let mut state = self.state();
         let kept = u64::try_from(FLUSH_TIMES_KEPT).unwrap_or(u64::MAX);
         let place = usize::try_from(state.appends % kept).unwrap_or_default();
@@ -63,6 +74,17 @@ impl FlushTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_recent_time_follows_a_disk_that_slows_down_and_recovers() {
+        let times = FlushTimes::default();
+        times.note(Duration::from_micros(200));
+        assert_eq!(times.recent(), Duration::from_micros(200));
+        times.note(Duration::from_secs(1));
+        assert!(Duration::from_millis(100) < times.recent(), "one long flush is noticed at once");
+        (0..80).for_each(|_| times.note(Duration::from_micros(200)));
+        assert!(times.recent() < Duration::from_micros(300), "{:?}", times.recent());
+    }
 
     #[test]
     fn percentiles_are_those_of_the_newest_flushes() {

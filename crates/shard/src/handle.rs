@@ -3,6 +3,7 @@
 //! fault nothing is answered with success.
 //! Opened by the node. Tests: `tests/`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::clock::{Clock, SystemClock};
 use crate::fetch::{Decoded, fetch_many};
+use crate::hands::Hands;
 use crate::health::Health;
 use crate::housekeeping::Housekeeping;
 use crate::inbox::Inbox;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub node: u64,
     /// The settings of the files.
     pub storage: storage::Settings,
+    /// Who does what blocks; overrules the threads of `storage`.
+    pub hands: Hands,
     /// The clock that stamps batches.
     pub clock: Arc<dyn Clock>,
     /// Bytes of recent batches kept in memory.
@@ -48,6 +52,7 @@ impl Default for Settings {
         Self {
             node: 1,
             storage: storage::Settings::default(),
+            hands: Hands::default(),
             clock: Arc::new(SystemClock),
             tail_bytes: TAIL_BYTES_DEFAULT,
             decoded_bytes: DECODED_BYTES_DEFAULT,
@@ -115,13 +120,16 @@ impl<M: StateMachine> Shard<M> {
         let health = Health::default();
         let room =
             Room { disk: Arc::clone(&disk), folder: folder.clone(), segment_bytes: settings.storage.segment_bytes };
-        let (tail_bytes, storage_settings) = (settings.tail_bytes, settings.storage);
+        let hands = settings.hands.clone();
+        let storage_settings = storage::Settings { threads: hands.threads(), ..settings.storage };
+        let tail_bytes = settings.tail_bytes;
         let recovering = {
-            let health = health.clone();
-            tokio::task::spawn_blocking(move || {
+            let (health, own) = (health.clone(), hands.clone());
+            hands.run(move || {
                 let opened = SegmentStore::open(disk, &folder, storage_settings);
                 let (store, recovered) = opened.map_err(|fault| health.fail(fault))?;
-                let log = Log::new(store, recovered, tail_bytes, health.clone()).map_err(|error| health.fail(error))?;
+                let log =
+                    Log::new(store, recovered, tail_bytes, health.clone(), own).map_err(|error| health.fail(error))?;
                 State::<M>::open(log, sink).map_err(|error| health.fail(error))
             })
         };
@@ -163,10 +171,31 @@ impl<M: StateMachine> Shard<M> {
     /// Waits until this replica leads and has applied everything before its leadership.
     ///
     /// # Errors
-    /// When the shard stops before.
+    /// When the shard stops before, or the file of a segment is missing in which messages are live.
     pub async fn ready(&self) -> Result<Epoch, Failure> {
         let led = self.core.submitter.led().await;
-        led.ok_or_else(|| self.failure())
+        let epoch = led.ok_or_else(|| self.failure())?;
+        self.check_segments()?;
+        Ok(epoch)
+    }
+
+    /// Every segment in which a message is live has its file. The log cannot know, for old segments go in the order in
+    /// which they die; the machine does.
+    fn check_segments(&self) -> Result<(), Failure> {
+        let state = &self.core.state;
+        let needed = || {
+            let known = state.applied().machine.segments().into_iter();
+            known.filter(|known| known.references > 0).map(|known| known.first).collect::<BTreeSet<LogIndex>>()
+        };
+        let before = needed();
+        let there = state.log.store.segments();
+        // Housekeeping may have deleted one meanwhile, but only after the machine forgot it.
+        let after = needed();
+        let is_there = |first: &LogIndex| there.iter().any(|segment| segment.first.0 == first.get());
+        let Some(missing) = before.intersection(&after).find(|first| !is_there(first)) else { return Ok(()) };
+        let file = state.log.store.segment_path(storage::LogIndex(missing.get()));
+        let what = format!("{} is missing, and messages in it are live; restore it from a backup", file.display());
+        Err(state.log.health.fail(what).into())
     }
 
     fn failure(&self) -> Failure {
@@ -289,7 +318,7 @@ impl<M: StateMachine> Shard<M> {
         self.core.submitter.inbox().shut(Unavailable::Draining.into());
         self.core.member.stop().await;
         let log = self.core.state.log.clone();
-        let closing = tokio::task::spawn_blocking(move || {
+        let closing = self.core.state.log.hands.run(move || {
             let outcome = log.store.clone().close();
             outcome.map_err(|fault| log.health.fail(fault))
         });

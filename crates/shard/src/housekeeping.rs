@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::number::LogIndex;
+use mutant::Mutant;
 use tokio::sync::Mutex;
 
 use crate::fetch::{Decoded, fetch_many};
@@ -37,6 +38,7 @@ impl<M: StateMachine> Housekeeping<M> {
         let mut applied_before = None;
         loop {
             tokio::select! {
+                biased;
                 () = self.state.rolled.notified() => self.round().await,
                 () = tokio::time::sleep(HOUSEKEEPING_PERIOD) => {
                     let applied = self.state.applied().last.map(|id| id.index);
@@ -56,7 +58,7 @@ impl<M: StateMachine> Housekeeping<M> {
             self.round().await;
         } else if is_idle {
             let log = self.state.log.clone();
-            let trimming = tokio::task::spawn_blocking(move || log.health.guard(log.store.trim()));
+            let trimming = self.state.log.hands.run(move || log.health.guard(log.store.trim()));
             // A fault is noted where it happened.
             drop(trimming.await);
         }
@@ -91,20 +93,27 @@ impl<M: StateMachine> Housekeeping<M> {
         attempts.mark_unchanged();
         self.member.checkpoint().await;
         tokio::select! {
+            biased;
             _ = attempts.changed() => {}
             () = tokio::time::sleep(PATIENCE) => tracing::warn!("a checkpoint takes long"),
             () = self.submitter.stopped() => return,
         }
-        if let Some(before) = self.state.checkpoints().before
+        if let Some(before) = self.passed()
             && self.state.log.purged() < Some(before)
         {
             self.member.purge(before).await;
         }
     }
 
+    /// The place of the log that a restart starts from, even when the newest checkpoint is damaged.
+    fn passed(&self) -> Option<u64> {
+        let checkpoints = self.state.checkpoints();
+        if mutant::is_on(Mutant::LogCutAtNewestCheckpoint) { checkpoints.newest } else { checkpoints.before }
+    }
+
     /// Sealed segments that neither a restart nor the consensus needs, with their length.
     fn released(&self) -> Vec<(LogIndex, Option<LogIndex>, u64)> {
-        let limit = self.state.checkpoints().before.min(self.state.log.purged());
+        let limit = self.passed().min(self.state.log.purged());
         let Some(limit) = limit else { return Vec::new() };
         let segments = self.state.log.store.segments();
         let sealed = segments.iter().filter(|segment| segment.sealed);
@@ -134,7 +143,7 @@ impl<M: StateMachine> Housekeeping<M> {
         let mut gone = self.released();
         gone.retain(|(first, ..)| !known.iter().any(|known| known.first == *first));
         let state = self.state.clone();
-        let deleting = tokio::task::spawn_blocking(move || {
+        let deleting = self.state.log.hands.run(move || {
             for (first, ..) in gone {
                 if let Err(fault) = state.log.store.delete_segment(storage::LogIndex(first.get())) {
                     state.log.health.fail(fault);

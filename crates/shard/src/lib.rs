@@ -14,6 +14,7 @@ pub mod machine;
 mod fetch;
 mod flush;
 mod handle;
+mod hands;
 mod health;
 mod housekeeping;
 mod inbox;
@@ -27,7 +28,9 @@ mod timer;
 
 pub use clock::{Clock, SystemClock};
 pub use handle::{Settings, Shard, Status};
+pub use hands::{Hands, Pace};
 pub use machine::{Section, SegmentUse, StateMachine, Survivor};
+pub use raft::runtime::seed_jitter;
 pub use raft::state::EffectSink;
 
 #[cfg(test)]

@@ -20,6 +20,11 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 pub const TAIL_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Bytes of older batches kept in memory after a consumer asked for one message of them.
 pub const DECODED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
+/// Largest batch that the shard's own thread writes; longer ones go to the writer's, so that the next batch is
+/// made meanwhile.
+pub const WRITE_HERE_BYTES_MAX: usize = 16 * 1024;
+/// Longest flush, as of late, for which the shard's own thread stands still.
+pub const WRITE_HERE_FLUSH_MAX: Duration = Duration::from_millis(1);
 /// Bytes of log that are read at once for apply and for a follower. At least one entry is always read.
 pub const READ_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Entries of one message to a follower; their bytes are bounded by `READ_BYTES_MAX` as well.
@@ -28,8 +33,9 @@ pub const REPLICATION_ENTRIES_MAX: u64 = 64;
 pub const FLUSH_TIMES_KEPT: usize = 1024;
 /// Shortest time between two batches that are proposed only because time passes.
 pub const TICK_PAUSE: Duration = Duration::from_millis(2);
-/// How far ahead the timer looks; a later deadline is looked at again then.
-pub const TIMER_HORIZON: Span = Span::new(60_000);
+/// How far ahead the timer looks; a later deadline is looked at again then. It sleeps by monotonic time, so this is also
+/// how late a quiet shard may notice that its wall clock was put right.
+pub const TIMER_HORIZON: Span = Span::new(1_000);
 /// Pause before something that was refused for lack of room or leadership is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A checkpoint, a purge or a leader that has not come by then is given up until the next round.

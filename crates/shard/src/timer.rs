@@ -28,6 +28,7 @@ pub(crate) async fn tick_when_due<M: StateMachine>(
             continue;
         }
         tokio::select! {
+            biased;
             changed = deadline.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(Duration::from_millis(wait.get())) => {}
             () = submitter.stopped() => return,

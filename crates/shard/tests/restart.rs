@@ -3,12 +3,14 @@
 
 mod world;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use shard::StateMachine;
-use storage::disk::RealDisk;
+use model::failure::Failure;
+use shard::{Shard, StateMachine};
 use storage::disk::simulated::{MemoryDisk, PowerCut};
-use world::{Command, FOLDER, essence, keep, message, open, open_on, settings};
+use storage::disk::{Disk, RealDisk};
+use world::{Command, FOLDER, Keeper, essence, keep, message, open, open_on, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shard_on_a_real_disk_keeps_what_it_confirmed() {
@@ -102,4 +104,27 @@ async fn every_power_cut_leaves_all_that_was_confirmed() {
             assert_eq!(again.fetch(at).await.unwrap(), Some(message(number, 700)));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_segment_with_live_messages_is_a_fault_that_names_its_file() {
+    let disk = MemoryDisk::new();
+    let shard = open(&disk).await;
+    for number in 0..100 {
+        keep(&shard, number, 1000).await;
+    }
+    for _ in 0..3 {
+        shard.submit(Command::Tick).await.unwrap();
+        shard.tidy().await;
+    }
+    shard.close().await.unwrap();
+    let folder = PathBuf::from(FOLDER);
+    let mut names = disk.list(&folder).unwrap();
+    names.retain(|name| name.ends_with(".segment"));
+    names.sort();
+    assert!(names.len() > 2, "{names:?}");
+    disk.remove(&folder.join(&names[0])).unwrap();
+    let shard = Shard::<Keeper>::open(Arc::new(disk), folder, settings(), Box::new(|_, _| {})).await.unwrap();
+    let Err(Failure::Fault(fault)) = shard.ready().await else { panic!("a log with a hole is served") };
+    assert!(fault.what.contains(&names[0]), "{fault:?}");
 }

@@ -39,3 +39,21 @@ async fn a_deadline_that_has_passed_brings_a_batch_although_nobody_submits() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_put_right_is_noticed_soon_although_nobody_submits() {
+    let clock = Arc::new(Hand::default());
+    clock.set(10_000_000);
+    let with_clock = Settings { clock: clock.clone(), ..settings() };
+    let shard = open_on(Arc::new(MemoryDisk::new()), PathBuf::from(FOLDER), with_clock).await;
+    // The clock goes back by hours while something is due in a second, and a timer begins to wait for hours.
+    clock.set(1000);
+    shard.submit(Command::Wake(10_001_000)).await.unwrap();
+    clock.set(10_002_000);
+    let noticed = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while shard.with_machine(shard::StateMachine::next_deadline).unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    });
+    noticed.await.expect("it is noticed within seconds");
+}

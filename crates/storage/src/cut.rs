@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use mutant::Mutant;
+
 use crate::core::Core;
 use crate::fault::Fault;
 use crate::folder::{OpenFile, segment_name};
@@ -74,7 +76,9 @@ pub(crate) fn reopen_file(
     state: SegmentState,
     end: u64,
 ) -> Result<SegmentState, Fault> {
-    if state.is_sealed {
+    if mutant::is_on(Mutant::CutKeepsOldFrames) {
+        file.set_length(capacity)?;
+    } else if state.is_sealed {
         // One step: from here on the file has the length of an open segment.
         file.set_length(capacity)?;
         file.sync()?;

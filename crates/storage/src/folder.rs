@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mutant::Mutant;
+
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::fault::{Fault, Operation};
 use crate::limits::CHUNK_BYTES;
@@ -112,6 +114,9 @@ impl Folder {
     }
 
     pub(crate) fn sync(&self) -> Result<(), Fault> {
+        if mutant::is_on(Mutant::NoFolderSync) {
+            return Ok(());
+        }
         let outcome = self.disk.sync_folder(&self.path);
         outcome.map_err(|error| Fault::io(Operation::SyncFolder, &self.path, 0, &error))
     }
@@ -155,12 +160,18 @@ impl OpenFile {
     /// Reads `bytes` bytes; a file that ends before is damaged.
     pub(crate) fn read(&self, offset: u64, bytes: u64) -> Result<Vec<u8>, Fault> {
         let mut buffer = vec![0; buffer_size(bytes)];
-        let outcome = self.file.read_at(offset, &mut buffer);
+        self.read_into(offset, &mut buffer)?;
+        Ok(buffer)
+    }
+
+    /// Fills the whole of `buffer` from `offset` on.
+    pub(crate) fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+        let outcome = self.file.read_at(offset, buffer);
         let filled = outcome.map_err(|error| self.fault(Operation::Read, offset, &error))?;
         if filled < buffer.len() {
             return Err(Fault::corrupt(&self.path, offset, "the file ends inside a record"));
         }
-        Ok(buffer)
+        Ok(())
     }
 
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
@@ -181,7 +192,10 @@ impl OpenFile {
     }
 
     pub(crate) fn sync(&self) -> Result<(), Fault> {
-        let outcome = self.file.sync();
+        let mut outcome = self.file.sync();
+        if mutant::is_on(Mutant::RetryFailedSync) {
+            outcome = outcome.or_else(|_| self.file.sync());
+        }
         outcome.map_err(|error| self.fault(Operation::Sync, 0, &error))
     }
 

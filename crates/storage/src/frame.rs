@@ -3,6 +3,7 @@
 //! Called by the writer, the reader, recovery and scrub. Drawn in `docs/formats/segment.md`.
 
 use bytes::Bytes;
+use mutant::Mutant;
 
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use crate::little_endian::{aligned, file_size, put_u32, put_u64, u32_at, u64_at};
@@ -71,6 +72,11 @@ pub(crate) fn frame_bytes(payload_bytes: usize) -> u64 {
     aligned(file_size(FRAME_HEADER_BYTES + payload_bytes))
 }
 
+/// Where the part of a frame begins that its checksum covers: right behind the checksum.
+fn covered_from() -> usize {
+    if mutant::is_on(Mutant::ChecksumWithoutLength) { 8 } else { 4 }
+}
+
 /// Appends the disk form of a frame to `out`.
 pub(crate) fn encode(term: Term, index: LogIndex, kind: FrameKind, payload: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
@@ -84,14 +90,14 @@ pub(crate) fn encode(term: Term, index: LogIndex, kind: FrameKind, payload: &[u8
     out.extend_from_slice(&header);
     out.extend_from_slice(payload);
     out.resize(start + (out.len() - start).next_multiple_of(8), 0);
-    let checksum = crc32c::crc32c(&out[start + 4..]);
+    let checksum = crc32c::crc32c(&out[start + covered_from()..]);
     put_u32(out, start, checksum);
 }
 
 /// Checks a whole frame: `bytes` is exactly what its header says. The error says what is wrong.
 pub(crate) fn verify(bytes: &[u8], expected: LogIndex) -> Result<FrameHeader, &'static str> {
     let header = FrameHeader::read(bytes);
-    if crc32c::crc32c(&bytes[4..]) != header.checksum {
+    if crc32c::crc32c(&bytes[covered_from()..]) != header.checksum {
         return Err("the checksum of a frame does not match");
     }
     if header.version != FRAME_VERSION {

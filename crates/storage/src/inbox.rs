@@ -46,7 +46,6 @@ pub(crate) struct AppendJob {
 pub(crate) enum Command {
     Append(AppendJob),
     SaveVote { value: Bytes, done: Completion },
-    SaveCommitted { value: Bytes },
     SavePurged { term: Term, index: LogIndex, done: Completion },
     Truncate { keep: Option<LogIndex>, done: Completion },
 }
@@ -56,18 +55,22 @@ pub(crate) enum Work {
     /// Appends that go to disk together.
     Appends(Vec<AppendJob>),
     Other(Command),
-    /// Nothing came for a while.
+}
+
+/// Why the writer's thread waits no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// Something is queued.
+    Work,
+    /// Nothing came for a while, and nobody else wrote.
     Quiet,
-    /// Nothing is there, and the caller does not want to wait.
-    Empty,
+    /// The store was stopped and nothing is left.
     Stop,
 }
 
 /// How long the writer waits for work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// Not at all.
-    None,
     /// Until there is some.
     Endless,
     /// Until this much time has passed.
@@ -91,6 +94,10 @@ impl LogEnd {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Command>,
+    /// The newest committed hint that is not written.
+    hint: Option<Bytes>,
+    /// How often work was taken.
+    taken: u64,
     pending: VecDeque<(Sequence, PlacedFrame)>,
     submitted: Sequence,
     /// Appends up to here fail, because one before them found no room.
@@ -145,6 +152,13 @@ impl Inbox {
 
     /// Queues frames, after giving each its place. A refusal comes back with the completion.
     pub(crate) fn append(&self, frames: Vec<Frame>, done: Completion) -> Result<(), (Completion, Fault)> {
+        self.append_quietly(frames, done)?;
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// As `append`, for a caller that takes the work itself: the writer's thread is left asleep.
+    pub(crate) fn append_quietly(&self, frames: Vec<Frame>, done: Completion) -> Result<(), (Completion, Fault)> {
         let mut state = match self.state_with_room() {
             Ok(state) => state,
             Err(fault) => return Err((done, fault)),
@@ -162,8 +176,17 @@ impl Inbox {
             state.end = LogEnd { last: Some((last.frame.term, last.frame.index)), placement: Some(last.placement) };
         }
         state.queue.push_back(Command::Append(AppendJob { sequence, frames: placed, bytes, done }));
-        self.work.notify_one();
         Ok(())
+    }
+
+    /// Keeps a committed hint for a quiet moment; a newer one takes its place.
+    pub(crate) fn hint(&self, value: Bytes) {
+        self.state().hint = Some(value);
+    }
+
+    /// Gives the hint that waits to be written.
+    pub(crate) fn take_hint(&self) -> Option<Bytes> {
+        self.state().hint.take()
     }
 
     /// Queues a command that changes neither frames nor the end of the log.
@@ -203,29 +226,51 @@ impl Inbox {
         Ok(())
     }
 
-    /// Gives the writer its next work. With `Endless` patience it waits; else it may come back `Quiet`.
-    pub(crate) fn next(&self, patience: Patience) -> Work {
+    /// Waits until something is queued, or until it was quiet for as long as `patience` says.
+    pub(crate) fn wait(&self, patience: Patience) -> Waited {
         let mut state = self.state();
         loop {
             if !state.queue.is_empty() {
-                self.room.notify_all();
-                return state.take();
+                return Waited::Work;
             }
             if state.is_stopping {
-                return Work::Stop;
+                return Waited::Stop;
             }
             match patience {
-                Patience::None => return Work::Empty,
-                Patience::Endless => state = self.work.wait(state).expect("no holder panics"),
+                Patience::Endless => return self.wait_for_work(state),
                 Patience::For(time) => {
+                    let before = state.taken;
                     let (again, waited) = self.work.wait_timeout(state, time).expect("no holder panics");
                     state = again;
-                    if waited.timed_out() && state.queue.is_empty() && !state.is_stopping {
-                        return Work::Quiet;
+                    let is_quiet = state.queue.is_empty() && before == state.taken && !state.is_stopping;
+                    if waited.timed_out() && is_quiet {
+                        return Waited::Quiet;
                     }
                 }
             }
         }
+    }
+
+    /// Waits for anything to look at; a caller that wrote by itself also wakes.
+    fn wait_for_work(&self, state: MutexGuard<'_, State>) -> Waited {
+        let state = self.work.wait(state).expect("no holder panics");
+        if state.queue.is_empty() && state.is_stopping { Waited::Stop } else { Waited::Work }
+    }
+
+    /// Wakes the thread of the writer, so that it sees what changed.
+    pub(crate) fn wake(&self) {
+        self.work.notify_one();
+    }
+
+    /// Takes the next work, if there is some.
+    pub(crate) fn take(&self) -> Option<Work> {
+        let mut state = self.state();
+        if state.queue.is_empty() {
+            return None;
+        }
+        state.taken += 1;
+        self.room.notify_all();
+        Some(state.take())
     }
 
     /// Frames of these jobs are on disk: readers find them there.

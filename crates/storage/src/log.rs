@@ -24,9 +24,9 @@ use crate::position::{ByteCount, LogIndex, Term};
 use crate::reader::Want;
 use crate::recovery::{Recovered, recover};
 use crate::scrub::Scrub;
-use crate::writer::Writer;
+use crate::writer::{Writer, write_while_open};
 
-/// Hears how a submission ended, on the writer's thread: it must be quick and must not wait for the store.
+/// Hears how a submission ended, on the thread that wrote: it must be quick and must not wait for the store.
 pub type Completion = Box<dyn FnOnce(Result<(), Fault>) + Send>;
 
 /// Who does the writing.
@@ -180,11 +180,11 @@ impl SegmentStore {
     fn start_threads(&self) -> Result<(), Fault> {
         let writer = Arc::clone(&self.hands.writer);
         let core = Arc::clone(&self.core);
-        let panic_core = Arc::clone(&self.core);
+        let writer_core = Arc::clone(&self.core);
         let threads = [
             thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
-                let _closing = CloseOnPanic(panic_core);
-                writer.lock().expect("no holder panics").write_while_open();
+                let _closing = CloseOnPanic(Arc::clone(&writer_core));
+                write_while_open(&writer, &writer_core);
             }),
             thread::Builder::new().name("log-spare".to_owned()).spawn(move || core.spare.prepare_while_open(&core)),
         ];
@@ -206,6 +206,34 @@ impl SegmentStore {
         }
     }
 
+    /// As `append`, and when the writer has nothing else to do the frames are written here: `done` is called on this
+    /// thread before this returns. That spares two changes of threads, which cost as much as a quick disk's flush,
+    /// and holds the caller up for the time of the flush.
+    pub fn append_here(&self, frames: Vec<Frame>, done: Completion) {
+        let Ok(mut writer) = self.hands.writer.try_lock() else {
+            return self.append(frames, done);
+        };
+        if self.core.settings.threads == Threads::Caller || !self.core.inbox.is_empty() || self.core.check().is_err() {
+            drop(writer);
+            return self.append(frames, done);
+        }
+        let _closing = CloseOnPanic(Arc::clone(&self.core));
+        match self.core.inbox.append_quietly(frames, done) {
+            Ok(()) => {
+                let was_stale = writer.is_mark_stale;
+                writer.step();
+                // What came meanwhile is for the writer's thread; it also sees to the mark.
+                if !was_stale || !self.core.inbox.is_empty() {
+                    self.core.inbox.wake();
+                }
+            }
+            Err((done, fault)) => {
+                drop(writer);
+                done(Err(fault));
+            }
+        }
+    }
+
     /// Queues a vote of 1 to SLOT_VALUE_BYTES_MAX bytes.
     pub fn save_vote(&self, vote: Bytes, done: Completion) {
         if vote.is_empty() || SLOT_VALUE_BYTES_MAX < vote.len() {
@@ -214,11 +242,11 @@ impl SegmentStore {
         self.submit(Command::SaveVote { value: vote, done });
     }
 
-    /// Queues the committed hint. It is not synced: after a power cut an older one may come back, or none.
-    /// Ignored when it is longer than SLOT_VALUE_BYTES_MAX.
+    /// Keeps the committed hint for the next quiet moment of the writer, or for the end. It is not synced: after a
+    /// power cut an older one may come back, or none. Ignored when it is longer than SLOT_VALUE_BYTES_MAX.
     pub fn save_committed(&self, committed: Bytes) {
-        if committed.len() <= SLOT_VALUE_BYTES_MAX {
-            self.submit(Command::SaveCommitted { value: committed });
+        if committed.len() <= SLOT_VALUE_BYTES_MAX && self.core.check().is_ok() {
+            self.core.inbox.hint(committed);
         }
     }
 
@@ -241,7 +269,6 @@ impl SegmentStore {
                 done(Err(fault));
             }
             Command::Append(job) => (job.done)(Err(fault)),
-            Command::SaveCommitted { .. } => {}
         }
     }
 
@@ -424,6 +451,12 @@ impl SegmentStore {
     #[must_use]
     pub fn poisoned(&self) -> Option<Fault> {
         self.core.poisoned()
+    }
+
+    /// Where the file of the segment that starts at `first` belongs, whether it is there or not.
+    #[must_use]
+    pub fn segment_path(&self, first: LogIndex) -> PathBuf {
+        self.core.folder.file(&segment_name(first)).to_path_buf()
     }
 
     /// The folder of the store.

@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mutant::Mutant;
 
 use crate::core::SegmentMap;
 use crate::cut::reopen_file;
 use crate::disk::OpenMode;
 use crate::fault::Fault;
-use crate::folder::{FileRole, Folder, MARK_NAME, OpenFile, PURGE_NAME, STORE_NAME, VOTE_NAME, role_of, segment_name};
+use crate::folder::{
+    FileRole, Folder, MARK_NAME, OpenFile, PURGE_NAME, STORE_NAME, VOTE_NAME, role_of, segment_name, temporary_name,
+};
 use crate::inbox::{LogEnd, Placement};
-use crate::little_endian::{put_u32, u32_at};
+use crate::limits::CHUNK_BYTES;
+use crate::little_endian::{file_size, put_u32, u32_at};
 use crate::mark::{DurableEnd, DurableMark, Ending, decode_purge};
 use crate::position::{ByteCount, LogIndex, Term};
 use crate::scan::{Scan, scan_frames};
@@ -99,6 +103,10 @@ pub(crate) fn recover(folder: &Folder) -> Result<Found, Fault> {
     let Some(mark) = DurableMark::decode(slots.mark.latest()) else {
         return Err(Fault::corrupt(&mark_file, 0, "the durable mark has an unknown shape"));
     };
+    if mark.ending == Ending::Open {
+        slots.vote.write_again()?;
+        slots.purge.write_again()?;
+    }
     let purged = decode_purge(slots.purge.synced());
     let mut log = Log { folder, mark, purged, notes, segments: SegmentMap::new() };
     let active = log.open_segments(&firsts)?;
@@ -192,6 +200,17 @@ fn first_boot(folder: &Folder, names: &[String]) -> Result<(), Fault> {
     folder.write_whole(STORE_NAME, &encode_store())
 }
 
+/// Copies the start of a file.
+fn copy_bytes(from: &OpenFile, to: &OpenFile, end: u64) -> Result<(), Fault> {
+    let mut at = 0;
+    while at < end {
+        let piece = from.read(at, (end - at).min(file_size(CHUNK_BYTES)))?;
+        to.write(at, &piece)?;
+        at += file_size(piece.len());
+    }
+    Ok(())
+}
+
 /// The bytes of the store file.
 fn encode_store() -> Vec<u8> {
     let mut bytes = vec![0; STORE_BYTES];
@@ -205,9 +224,9 @@ fn encode_store() -> Vec<u8> {
 /// Checks the store file.
 pub(crate) fn check_store(file: &OpenFile) -> Result<(), Fault> {
     let length = file.length()?;
-    let bytes = file.read(0, crate::little_endian::file_size(STORE_BYTES))?;
+    let bytes = file.read(0, file_size(STORE_BYTES))?;
     let is_whole = &bytes[..8] == STORE_MAGIC && u32_at(&bytes, 8) == crc32c::crc32c(&bytes[12..]);
-    if !is_whole || length != crate::little_endian::file_size(STORE_BYTES) {
+    if !is_whole || length != file_size(STORE_BYTES) {
         return Err(Fault::corrupt(&file.path, 0, "the store file does not match its checksum"));
     }
     if u32_at(&bytes, 12) != STORE_VERSION {
@@ -257,7 +276,7 @@ impl Log<'_> {
     /// depends on frames that exist.
     fn open_youngest(&mut self, first: LogIndex) -> Result<Option<Active>, Fault> {
         let name = segment_name(first);
-        let file = self.folder.open(&name, OpenMode::ReadWrite)?;
+        let mut file = self.folder.open(&name, OpenMode::ReadWrite)?;
         let capacity = segment::read_header(&file, first)?;
         let length = file.length()?;
         let state = if length < capacity {
@@ -270,6 +289,9 @@ impl Log<'_> {
             self.clear_tail(&file, first, &scan, length)?;
             // What a killed process wrote but did not sync becomes durable before anyone hears of it.
             file.sync()?;
+            if !self.is_known_durable(first, scan.state.end) {
+                file = self.write_again(&file, &name, scan.state.end, capacity)?;
+            }
             scan.state
         };
         if state.last.is_none() {
@@ -282,6 +304,40 @@ impl Log<'_> {
         Ok(Some(Active { segment, file, state }))
     }
 
+    /// Whether the mark vouches for a segment up to this place.
+    fn is_known_durable(&self, first: LogIndex, end: u64) -> bool {
+        self.mark.end.is_some_and(|durable| durable.segment == first && end <= durable.offset)
+    }
+
+    /// Makes the same segment once more in a file of its own. A flush that failed may have left bytes that reads
+    /// still show and the disk does not hold, and the next flush would not write them. They are not written in
+    /// place, because the frames among them that were confirmed must not be torn.
+    fn write_again(&self, file: &OpenFile, name: &str, end: u64, capacity: u64) -> Result<OpenFile, Fault> {
+        let temporary = temporary_name(name);
+        match self.copy(file, &temporary, end, capacity) {
+            Ok(copy) => {
+                self.folder.publish(&temporary, name)?;
+                Ok(copy.renamed(self.folder.file(name)))
+            }
+            Err(fault) if fault.no_room() => {
+                // Without room for a copy the place itself is left; a full disk must not keep the log closed.
+                let _ = self.folder.remove(&temporary);
+                copy_bytes(file, file, end)?;
+                file.sync()?;
+                Ok(file.clone())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn copy(&self, file: &OpenFile, temporary: &str, end: u64, capacity: u64) -> Result<OpenFile, Fault> {
+        let copy = self.folder.open(temporary, OpenMode::CreateNew)?;
+        copy_bytes(file, &copy, end)?;
+        copy.write_zeros(end, capacity)?;
+        copy.sync()?;
+        Ok(copy)
+    }
+
     /// Clears what lies behind the last whole frame, unless it was durable.
     fn clear_tail(&mut self, file: &OpenFile, first: LogIndex, scan: &Scan, length: u64) -> Result<(), Fault> {
         let expected = match scan.state.last {
@@ -289,7 +345,7 @@ impl Log<'_> {
             None => first,
         };
         let durable = self.mark.end.map(|end| end.index);
-        if Some(expected) <= durable {
+        if Some(expected) <= durable && !mutant::is_on(Mutant::TruncateAtBadChecksum) {
             return Err(Fault::corrupt(&file.path, scan.state.end, scan.stop));
         }
         let Some(last_stray) = scan.last_nonzero else {
@@ -354,7 +410,7 @@ impl Log<'_> {
             return Ok(());
         };
         let last = active.and_then(|active| active.state.last).map(|(_, last)| last);
-        if Some(end.index) <= last {
+        if Some(end.index) <= last || mutant::is_on(Mutant::TruncateAtBadChecksum) {
             return Ok(());
         }
         let file: &Path = &self.folder.file(&segment_name(end.segment));

@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::folder::OpenFile;
 use crate::frame::{self, FRAME_HEADER_BYTES, FrameKind};
 use crate::limits::CHUNK_BYTES;
-use crate::little_endian::{file_size, first_nonzero};
+use crate::little_endian::{buffer_size, file_size, first_nonzero};
 use crate::position::LogIndex;
 use crate::reader::walk;
 use crate::segment::{SEGMENT_HEADER_BYTES, SegmentState};
@@ -60,9 +60,12 @@ pub(crate) fn nonzero_between(file: &OpenFile, start: u64, end: u64) -> Result<(
     let mut first = None;
     let mut last = None;
     let mut at = start;
+    let mut buffer = vec![0; CHUNK_BYTES.min(buffer_size(end.saturating_sub(start)))];
     while at < end {
-        let piece = file.read(at, (end - at).min(file_size(CHUNK_BYTES)))?;
-        if let Some(found) = first_nonzero(&piece) {
+        let size = buffer_size(end - at).min(buffer.len());
+        let piece = &mut buffer[..size];
+        file.read_into(at, piece)?;
+        if let Some(found) = first_nonzero(piece) {
             first = first.or(Some(at + file_size(found)));
             last = piece.iter().rposition(|byte| *byte != 0).map(|found| at + file_size(found));
         }

@@ -4,6 +4,7 @@
 //! Called by the writer, recovery and scrub. Drawn in `docs/formats/slots.md`.
 
 use bytes::Bytes;
+use mutant::Mutant;
 
 use crate::disk::OpenMode;
 use crate::fault::Fault;
@@ -59,6 +60,7 @@ pub(crate) struct SlotDamage {
 /// An open slot file.
 pub(crate) struct SlotFile {
     file: OpenFile,
+    purpose: Purpose,
     generation: u64,
     synced: Slot,
     lazy: Slot,
@@ -161,7 +163,8 @@ impl SlotFile {
             return Err(Fault::corrupt(&file.path, SYNCED_AT[0], "both copies of a synced value are damaged"));
         };
         let hint = newest(&lazy).unwrap_or_default();
-        let slots = SlotFile { file, generation: current.generation.max(hint.generation), synced: current, lazy: hint };
+        let generation = current.generation.max(hint.generation);
+        let slots = SlotFile { file, purpose, generation, synced: current, lazy: hint };
         slots.repair(&synced, &lazy, &damage)?;
         Ok((slots, damage))
     }
@@ -194,10 +197,18 @@ impl SlotFile {
     pub(crate) fn save(&mut self, value: Bytes) -> Result<(), Fault> {
         self.generation += 1;
         self.synced = Slot { generation: self.generation, value };
+        self.write_again()
+    }
+
+    /// Writes the synced value once more. After a flush that failed, reads show what the disk may not hold, and
+    /// another flush would not write it.
+    pub(crate) fn write_again(&self) -> Result<(), Fault> {
         let sector = encode(&self.synced);
         for at in SYNCED_AT {
             self.file.write(at, &sector)?;
-            self.file.sync()?;
+            if !(self.purpose == Purpose::Vote && mutant::is_on(Mutant::VoteNotSynced)) {
+                self.file.sync()?;
+            }
         }
         Ok(())
     }

@@ -1,15 +1,17 @@
 //! The one writer of a store: appends, votes, marks, cuts, in the order they were submitted.
 //! Invariant: a completion says yes only after the sync that makes it true; after a failure it never says yes
 //! again; a segment is written only after everything before it was synced.
-//! Called by the writer thread, or step by step by `SegmentStore::run_queued`. Tests: `tests/crash_points.rs`.
+//! Called by the writer's thread, by `SegmentStore::append_here`, or step by step by `run_queued`. Tests: `tests/crash_points.rs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use mutant::Mutant;
 
 use crate::core::Core;
 use crate::fault::Fault;
 use crate::folder::{OpenFile, segment_name};
 use crate::frame;
-use crate::inbox::{AppendJob, Command, LogEnd, Patience, PlacedFrame, Placement, Work};
+use crate::inbox::{AppendJob, Command, LogEnd, Patience, PlacedFrame, Placement, Waited, Work};
 use crate::little_endian::file_size;
 use crate::log::Threads;
 use crate::mark::{DurableEnd, DurableMark, Ending, encode_purge};
@@ -59,39 +61,61 @@ pub(crate) struct Writer {
     buffer: Vec<u8>,
 }
 
+/// The life of the writer's thread. It holds the writer only while there is work: in between, an append that
+/// cannot wait for a change of threads is written by its caller.
+pub(crate) fn write_while_open(writer: &Mutex<Writer>, core: &Core) {
+    let mut patience = Patience::Endless;
+    loop {
+        let waited = core.inbox.wait(patience);
+        let mut writer = writer.lock().expect("no holder panics");
+        match waited {
+            Waited::Work => {
+                writer.step();
+            }
+            Waited::Quiet => writer.rest(),
+            Waited::Stop => return,
+        }
+        patience = if writer.is_mark_stale { Patience::For(core.settings.mark_delay) } else { Patience::Endless };
+    }
+}
+
 impl Writer {
     pub(crate) fn new(core: Arc<Core>, slots: Slots, active: Option<Active>) -> Writer {
         Writer { core, slots, active, spares: Vec::new(), rolled: Vec::new(), is_mark_stale: false, buffer: Vec::new() }
     }
 
-    /// The life of the writer thread.
-    pub(crate) fn write_while_open(&mut self) {
-        let delay = self.core.settings.mark_delay;
-        while self.step(if self.is_mark_stale { Patience::For(delay) } else { Patience::Endless }) {}
-    }
-
     /// Does all that is queued, then what a quiet moment asks for.
     pub(crate) fn run_queued(&mut self) {
-        while !self.core.inbox.is_empty() {
-            self.step(Patience::None);
-        }
-        self.save_mark_when_quiet();
+        while self.step() {}
+        self.rest();
     }
 
-    /// One piece of work. False when the store was stopped and nothing is left.
-    fn step(&mut self, patience: Patience) -> bool {
-        match self.core.inbox.next(patience) {
-            Work::Appends(jobs) => self.append(jobs),
-            Work::Other(command) => self.perform(command),
-            Work::Quiet => self.save_mark_when_quiet(),
-            Work::Empty => {}
-            Work::Stop => return false,
+    /// One piece of work, if there is some.
+    pub(crate) fn step(&mut self) -> bool {
+        match self.core.inbox.take() {
+            Some(Work::Appends(jobs)) => self.append(jobs),
+            Some(Work::Other(command)) => self.perform(command),
+            None => return false,
         }
         true
     }
 
+    /// What a quiet moment is for: the committed hint and the durable mark.
+    pub(crate) fn rest(&mut self) {
+        self.save_hint();
+        self.save_mark_when_quiet();
+    }
+
+    /// Writes the committed hint. Nobody waits for it; a failure still stops the store.
+    fn save_hint(&mut self) {
+        if let Some(value) = self.core.inbox.take_hint() {
+            let _ = self.guarded(|writer| writer.slots.vote.save_lazily(value));
+        }
+    }
+
     /// Writes the clean-end mark; the store was closed with nothing left to do.
     pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        self.save_hint();
         self.core.check()?;
         self.write_synced_mark(self.durable_end(), Ending::Clean)
     }
@@ -102,10 +126,6 @@ impl Writer {
             Command::SaveVote { value, done } => {
                 let outcome = self.guarded(|writer| writer.slots.vote.save(value));
                 done(outcome);
-            }
-            Command::SaveCommitted { value } => {
-                // A hint: nobody waits for it. A failure still stops the store.
-                let _ = self.guarded(|writer| writer.slots.vote.save_lazily(value));
             }
             Command::SavePurged { term, index, done } => {
                 let outcome = self.guarded(|writer| writer.slots.purge.save(encode_purge(term, index)));
@@ -230,7 +250,9 @@ impl Writer {
         let active = self.active.as_ref().expect("frames were encoded for an active segment");
         let start = active.state.end - file_size(self.buffer.len());
         active.file.write(start, &self.buffer)?;
-        active.file.sync()?;
+        if !mutant::is_on(Mutant::AckBeforeSync) {
+            active.file.sync()?;
+        }
         active.segment.set_state(active.state.clone());
         self.buffer.clear();
         self.is_mark_stale = true;
@@ -246,7 +268,9 @@ impl Writer {
         let first = placement.segment;
         let name = segment_name(first);
         spare.file.write(0, &segment::encode_header(first, spare.capacity))?;
-        spare.file.sync()?;
+        if !mutant::is_on(Mutant::RollWithoutSync) {
+            spare.file.sync()?;
+        }
         core.folder.publish(&spare.name, &name)?;
         let file = spare.file.renamed(core.folder.file(&name));
         let state = SegmentState::empty(spare.capacity);

@@ -226,3 +226,37 @@ fn a_failed_sync_loses_its_bytes_and_the_next_one_claims_success() {
     assert_eq!(cut.content(Path::new("/a")).unwrap(), b"");
     assert!(disk.journal().iter().any(|event| matches!(event, Event::SyncFailed { .. })));
 }
+
+/// A flush that failed leaves bytes that reads show and the disk does not hold. A process that starts again without
+/// losing power sees them, goes on from them, and must not lose them when the power goes after all.
+#[test]
+fn what_a_start_finds_after_a_failed_sync_outlives_the_next_power_cut() {
+    for nth in 1.. {
+        let disk = MemoryDisk::new();
+        let store = open(&disk, stepped());
+        disk.fail(Operation::Sync, nth, ErrorKind::Other);
+        exercise(&store);
+        if store.poisoned().is_none() {
+            assert!(nth > 20, "{nth}");
+            return;
+        }
+        drop(store);
+        let disk = disk.after_kill();
+        let (store, found) = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), stepped()).unwrap();
+        let (term, last) = found.last.map_or((1, 0), |(term, last)| (term.0, last.0 + 1));
+        let (sender, receiver) = mpsc::channel();
+        store.append(frames(last..last + 2, term), Box::new(move |outcome| sender.send(outcome).unwrap()));
+        store.run_queued().unwrap();
+        receiver.recv().unwrap().unwrap();
+        drop(store);
+        for cut in [PowerCut::LoseAll, PowerCut::Torn { seed: nth }] {
+            let disk = disk.after_power_cut(cut);
+            let (store, again) = SegmentStore::open(Arc::new(disk), Path::new(FOLDER), stepped()).unwrap();
+            assert_eq!(again.last.map(|(_, last)| last.0), Some(last + 1), "{nth} {cut:?}");
+            assert_eq!((&again.vote, again.purged), (&found.vote, found.purged), "{nth} {cut:?}");
+            for index in found.first.map_or(0, |first| first.0)..last + 2 {
+                assert!(store.read(LogIndex(index)).unwrap().is_some(), "{nth} {cut:?}: {index}");
+            }
+        }
+    }
+}

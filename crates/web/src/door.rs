@@ -79,11 +79,7 @@ impl Door {
 
     /// Everything that this door serves.
     pub fn router(&self) -> Router {
-        let (routes, document) = rest::routes().split_for_parts();
-        let document = openapi::complete(document);
-        let text = serde_json::to_vec(&document).expect("the document holds only strings, numbers and maps");
-        self.0.document.get_or_init(|| Bytes::from(text));
-        routes
+        rest::routes()
             .merge(openapi::ui())
             .merge(console::routes())
             .fallback(rest::no_such_path)
@@ -98,13 +94,13 @@ impl Door {
 
     /// The OpenAPI document of this door, as JSON.
     pub fn document() -> String {
-        let (_, document) = rest::routes().split_for_parts();
-        serde_json::to_string_pretty(&openapi::complete(document))
-            .expect("the document holds only strings, numbers and maps")
+        serde_json::to_string_pretty(&rest::document()).expect("the document holds only strings, numbers and maps")
     }
 
+    /// The document, made at the first call.
     pub(crate) fn document_bytes(&self) -> Bytes {
-        self.0.document.get().cloned().unwrap_or_default()
+        let made = || serde_json::to_vec(&rest::document()).expect("the document holds only strings, numbers and maps");
+        self.0.document.get_or_init(|| Bytes::from(made())).clone()
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -2,6 +2,7 @@
 //! Invariant: only `docs` and `fix` write to the source; every other chore reads.
 //! Tests: beside each check, and `tests/planted.rs` for the program as a whole.
 
+mod crash_points;
 mod faults;
 mod graph;
 mod licences;
@@ -25,6 +26,9 @@ const USAGE: &str = "usage: cargo xtask CHORE [--root FOLDER]
   docs      write what the code writes: docs/errors.md, the table of docs/access.md
   verify    format, tidy, licences, clippy, tests, docs; never writes
   fix       format the code
+  crash-points [--seed N]
+            cut the power at every write and sync of a node and bring it up again, in release
+  mutants   list the deliberate faults that the campaigns must notice
   faults    kill, fill, starve and damage the real program; says more without further words";
 
 fn main() -> ExitCode {
@@ -41,6 +45,7 @@ fn run() -> Result<(), String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (chore, root) = match words.as_slice() {
+        ["crash-points", rest @ ..] => return crash_points::run(&root()?, rest),
         ["faults", rest @ ..] => return faults::run(&root()?, rest),
         [chore] => (*chore, root()?),
         [chore, "--root", root] => (*chore, PathBuf::from(root)),
@@ -51,6 +56,7 @@ fn run() -> Result<(), String> {
         "licences" => licences(&root),
         "docs" => docs(&root),
         "verify" => verify::run(&root),
+        "mutants" => mutants(),
         "fix" => process::output(&root, "cargo", &["fmt", "--all"]).map(drop),
         _ => Err(String::from(USAGE)),
     }
@@ -92,6 +98,10 @@ fn licences(root: &Path) -> Result<(), String> {
     }
     say(&format!("licences: {} packages, {} errors; advisories are not looked up", graph.packages.len(), wrong.len()))?;
     if wrong.is_empty() { Ok(()) } else { Err(format!("{} packages have a wrong licence or source", wrong.len())) }
+}
+
+fn mutants() -> Result<(), String> {
+    mutant::ALL.iter().try_for_each(|mutant| say(&format!("{:28}  {}", mutant.name(), mutant.description())))
 }
 
 fn docs(root: &Path) -> Result<(), String> {

@@ -10,6 +10,7 @@ use model::number::{QueueId, Span};
 use model::operation::{OperationKind, Response};
 use model::queue::{Redrive, RedriveFilter, Redriven};
 use model::refusal::Refusal;
+use mutant::Mutant;
 
 use super::Machine;
 use super::entry::{Cursor, RedriveJob};
@@ -40,7 +41,10 @@ impl Machine {
         }
         let Some(target) = target else { return };
         let now = self.now;
-        let arrivals: Vec<_> = departed.into_iter().map(|gone| gone.into_dead_letter(&origin, now)).collect();
+        let mut arrivals: Vec<_> = departed.into_iter().map(|gone| gone.into_dead_letter(&origin, now)).collect();
+        if mutant::is_on(Mutant::DeadLetterMoveHalf) {
+            arrivals.truncate(1);
+        }
         self.inter(target, &arrivals, effects);
     }
 

@@ -7,6 +7,7 @@ use model::number::{QueueId, SubscriptionId, TopicId, UserId};
 use model::operation::{Need, OperationKind};
 use model::receipt::ReceiptSource;
 use model::refusal::Refusal;
+use mutant::Mutant;
 
 use super::Machine;
 use super::entry::Namespace;
@@ -62,7 +63,9 @@ impl Machine {
     /// What is the system's own, which is the audit log, is read with the right to audit and with no other; only
     /// administrators alter it, and only the system writes to it or deletes it.
     fn permits(&self, by: &Principal, operation: OperationKind, target: &Target<'_>) -> bool {
-        let permitted = self.access.permits(by, operation.need(), target);
+        let may_delete = operation == OperationKind::DeleteQueue && mutant::is_on(Mutant::DeleteWithoutRight);
+        let need = if may_delete { OperationKind::DescribeQueue.need() } else { operation.need() };
+        let permitted = self.access.permits(by, need, target);
         if *target.namespace != NamespaceName::system() || *by == Principal::System {
             return permitted;
         }

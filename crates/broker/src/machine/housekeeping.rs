@@ -1,6 +1,7 @@
 //! What the shard needs to free disk: which segments are dead, which are nearly, and moving what is left.
 
 use model::number::{ByteSize, LogIndex};
+use mutant::Mutant;
 
 use super::Machine;
 use super::entry::{Cursor, SubscriptionEntry};
@@ -23,7 +24,8 @@ pub struct Survivor {
 impl Machine {
     /// What is needed of each segment, oldest first.
     pub fn segments(&self) -> impl Iterator<Item = (LogIndex, Live)> {
-        self.ledger.segments()
+        let is_hidden = |live: &Live| live.references == 1 && mutant::is_on(Mutant::DeleteLiveSegment);
+        self.ledger.segments().filter(move |(_, live)| !is_hidden(live))
     }
 
     /// Bytes that are needed in all segments.

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::name::{NamespaceName, QueueName};
 use model::number::{Epoch, LogIndex, QueueId, SubscriptionId, Timestamp, TopicId};
 use model::refusal::Refusal;
+use mutant::Mutant;
 
 use crate::access::Access;
 use crate::command::{Action, Batch, Command};
@@ -101,6 +102,9 @@ impl Machine {
         assert!(index > self.applied, "batches are applied once and in order");
         self.applied = index;
         self.now = self.now.max(batch.now);
+        if mutant::is_on(Mutant::LocalClock) {
+            self.now = self.now.max(Timestamp::new(mutant::local_time()));
+        }
         self.ledger.open_segment(segment);
         self.advance(effects);
         let mut next = MessageRef { index, position: 0 };
@@ -187,6 +191,9 @@ impl Machine {
     }
 
     fn new_id(&mut self) -> u64 {
+        if mutant::is_on(Mutant::HashOrder) {
+            self.next_id += mutant::hash_order(4);
+        }
         let id = self.next_id;
         self.next_id += 1;
         id

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::message::{DeadLetter, DeadLetterReason};
 use model::number::{Attempt, ByteSize, Epoch, Partition, Priority, Sequence, Span, Timestamp};
 use model::queue::{DeliveryOrder, QueueCounts};
+use mutant::Mutant;
 
 use super::chunk::{Slot, Slots, State};
 use super::history::Departure;
@@ -199,13 +200,20 @@ impl Messages {
         if let Some(expires_at) = self.facts.get(&sequence).and_then(|facts| facts.expires_at) {
             self.timers.remove(&(expires_at, Timer::Expiry, sequence));
         }
+        if mutant::is_on(Mutant::KeyFreedAtLease) {
+            self.free_key(sequence, self.facts.get(&sequence).and_then(|facts| facts.key));
+        }
         Some(())
     }
 
     /// Whether this is the present delivery of a message.
     pub(super) fn holds_lease(&self, sequence: Sequence, epoch: Epoch, attempt: Attempt) -> bool {
-        let leased = self.leases.get(&sequence).is_some_and(|lease| lease.epoch == epoch);
-        leased && self.slots.get(sequence).is_some_and(|slot| slot.attempts == attempt.get())
+        let leased = self
+            .leases
+            .get(&sequence)
+            .is_some_and(|lease| lease.epoch == epoch || mutant::is_on(Mutant::SettleIgnoresEpoch));
+        let is_present = |slot: &Slot| slot.attempts == attempt.get() || mutant::is_on(Mutant::SettleIgnoresAttempt);
+        leased && self.slots.get(sequence).is_some_and(is_present)
     }
 
     pub(super) fn extend(&mut self, sequence: Sequence, until: Timestamp) {
@@ -240,6 +248,9 @@ impl Messages {
             return;
         }
         self.leave_state(sequence);
+        if mutant::is_on(Mutant::RedeliveryNotCounted) {
+            self.slot_mut(sequence).attempts -= 1;
+        }
         if let Some(expires_at) = self.facts.get(&sequence).and_then(|facts| facts.expires_at) {
             self.timers.insert((expires_at, Timer::Expiry, sequence));
         }
@@ -273,11 +284,16 @@ impl Messages {
         if let Some(expires_at) = facts.expires_at {
             self.timers.remove(&(expires_at, Timer::Expiry, sequence));
         }
-        if let Some(next) = facts.key.and_then(|key| self.keys.leave(key, sequence)) {
+        self.free_key(sequence, facts.key);
+        (slot, facts)
+    }
+
+    /// Lets the next message of a key be delivered.
+    fn free_key(&mut self, sequence: Sequence, key: Option<KeyHash>) {
+        if let Some(next) = key.and_then(|key| self.keys.leave(key, sequence)) {
             self.blocked.remove(&next);
             self.make_ready(next);
         }
-        (slot, facts)
     }
 
     /// Does what is due; says whether something became ready.
@@ -365,6 +381,10 @@ impl Messages {
         ledger: &mut Liveness,
     ) -> bool {
         let Some(slot) = self.slots.get_mut(sequence).filter(|slot| slot.stored().at == from) else { return false };
+        if mutant::is_on(Mutant::RelocationDropsUnsettled) && matches!(slot.state, State::Leased | State::Delayed) {
+            self.remove(sequence, ledger);
+            return true;
+        }
         ledger.release(slot.stored());
         slot.index = to.index;
         slot.position = to.position;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use model::message::{Availability, DeadLetter, DeadLetterReason, MessagePlace};
 use model::number::{ByteSize, Partition, Sequence, Span, Timestamp};
 use model::queue::{DeliveryOrder, Overflow};
+use mutant::Mutant;
 
 use super::chunk::{Slot, State};
 use super::history::Departure;
@@ -233,6 +234,9 @@ pub(super) fn slot(arrival: &Arrival) -> Slot {
 fn due_at(now: Timestamp, availability: Availability) -> Option<Timestamp> {
     match availability {
         Availability::Now => None,
+        Availability::After(delay) if mutant::is_on(Mutant::DelayEndsEarly) => {
+            Some(now.after(Span::new(delay.get() / 2)))
+        }
         Availability::After(delay) => Some(now.after(delay)).filter(|due| *due > now),
         Availability::At(time) => Some(time).filter(|due| *due > now),
     }

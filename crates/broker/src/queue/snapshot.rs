@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use model::message::{DeadLetter, MessagePlace};
 use model::number::{LogIndex, Priority, Sequence, Timestamp};
 use model::queue::DeliveryOrder;
+use mutant::Mutant;
 
 use super::chunk::{Slot, State};
 use super::partition::{Facts, Lease, Messages, Timer};
@@ -89,7 +90,8 @@ impl Queue {
         self.rules.write(writer);
         writer.u32(self.turn_in);
         writer.u32(self.turn_out);
-        self.seen.as_deref().cloned().write(writer);
+        let seen = self.seen.as_deref().filter(|_| !mutant::is_on(Mutant::WindowNotSaved));
+        seen.cloned().write(writer);
         self.partitions.iter().for_each(|messages| messages.write(writer));
     }
 
@@ -143,6 +145,10 @@ impl Messages {
                 return Err(reader.error("a queue with impossible sequences"));
             }
             last = Some(sequence);
+            if slot.state == State::Delayed && mutant::is_on(Mutant::DelayedNotRestored) {
+                messages.delayed.remove(&sequence);
+                continue;
+            }
             messages.restore(sequence, slot).map_err(|what| reader.error(what))?;
         }
         // Active messages enter first, so that each key's line has the head that it had.

@@ -6,6 +6,7 @@ use model::number::{Offset, Partition, Span, Timestamp};
 use model::refusal::Refusal;
 use model::subscription::{PartitionOffset, PartitionProgress};
 use model::topic::StartAt;
+use mutant::Mutant;
 
 use super::Progress;
 use crate::codec::{Wire, fields};
@@ -55,12 +56,17 @@ impl Stream {
             if *offset > history.end() {
                 return Err(Refusal::invalid("offset", format!("the partition ends at {}", history.end())));
             }
-            if let Some(member) = member.filter(|member| self.group.owner(*partition) != Some(*member)) {
+            if let Some(member) = member.filter(|member| {
+                self.group.owner(*partition) != Some(*member) && !mutant::is_on(Mutant::CommitIgnoresOwner)
+            }) {
                 return Err(Refusal::NotAssigned { member: member.to_string(), partition: *partition });
             }
         }
         let commit = |wanted: &PartitionOffset| {
-            let now = self.committed(wanted.partition).unwrap_or_default().max(wanted.offset);
+            let mut now = self.committed(wanted.partition).unwrap_or_default().max(wanted.offset);
+            if mutant::is_on(Mutant::CommitRunsBackwards) {
+                now = wanted.offset;
+            }
             self.set(wanted.partition, now);
             PartitionOffset { partition: wanted.partition, offset: now }
         };

@@ -11,8 +11,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use model::number::{ByteSize, LogIndex, Offset, Span, Timestamp};
+use model::number::{ByteSize, LogIndex, Offset, Partition, Span, Timestamp};
 use model::topic::{Cleanup, TopicSettings};
+use mutant::Mutant;
 
 use super::Topic;
 use super::compaction::{Compacted, Kept};
@@ -35,7 +36,11 @@ impl Topic {
         writer.u8(VERSION);
         write_settings(writer, &self.settings);
         writer.u32(self.turn);
-        self.seen.write(writer);
+        if mutant::is_on(Mutant::WindowNotSaved) {
+            Deduplication::<(Partition, Offset)>::default().write(writer);
+        } else {
+            self.seen.write(writer);
+        }
         self.partitions.iter().for_each(|history| history.encode(writer));
     }
 

@@ -34,10 +34,23 @@ pub(super) struct Seen {
     pub(super) took: Duration,
 }
 
+/// A consumer of a queue that is ready for messages.
+pub(super) async fn open(client: &Client, queue: QueueRef) -> Result<grpc::RemoteDeliveries, Complaint> {
+    let request = Consume { source: Source::Queue(queue), credit: CREDIT, lease: None, member: None };
+    Ok(client.backend.deliver(&client.caller, request).await?)
+}
+
 /// Takes and settles until so many messages came, or none for a while.
 pub(super) async fn queue(client: Client, queue: QueueRef, expected: u64, begun: Instant) -> Result<Seen, Complaint> {
-    let request = Consume { source: Source::Queue(queue), credit: CREDIT, lease: None, member: None };
-    let mut deliveries = client.backend.deliver(&client.caller, request).await?;
+    take(open(&client, queue).await?, expected, begun).await
+}
+
+/// Takes from an open consumer and settles until so many messages came, or none for a while.
+pub(super) async fn take(
+    mut deliveries: grpc::RemoteDeliveries,
+    expected: u64,
+    begun: Instant,
+) -> Result<Seen, Complaint> {
     let settler = deliveries.settler();
     let (acked, mut waiting) = mpsc::channel(SETTLES_MAX);
     let settles = tokio::spawn(async move {

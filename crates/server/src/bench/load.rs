@@ -19,6 +19,9 @@ use crate::local::{Client, joined};
 /// Bytes of number and moment.
 pub(super) const HEAD_BYTES: usize = 16;
 
+/// Messages that are due and not sent: more only delays saying so, each carries the moment it was meant for.
+const AHEAD_MAX: usize = 65_536;
+
 /// A body of `size` bytes with its number and moment.
 pub(super) fn body(number: u64, meant: Duration, size: usize) -> Bytes {
     let mut body = vec![b'.'; size.max(HEAD_BYTES)];
@@ -130,9 +133,8 @@ pub(super) async fn at_rate(
         }
         Ok(())
     });
-    for number in 0..messages {
-        let meant = Duration::from_nanos(number.saturating_mul(1_000_000_000) / rate.max(1));
-        tokio::time::sleep_until((begun + meant).into()).await;
+    let mut due = paced(begun, messages, rate);
+    while let Some((number, meant)) = due.recv().await {
         let confirm = publisher.publish(vec![NewMessage::new(body(number, meant, size))]).await?;
         if sent.send(confirm).await.is_err() {
             break;
@@ -140,6 +142,22 @@ pub(super) async fn at_rate(
     }
     drop(sent);
     joined(confirms.await)
+}
+
+/// Says when each message is due, from a thread of its own: the timers of the runtime are too coarse, with one
+/// millisecond, for latencies of half of that.
+fn paced(begun: Instant, messages: u64, rate: u64) -> mpsc::Receiver<(u64, Duration)> {
+    let (due, waiting) = mpsc::channel(AHEAD_MAX);
+    std::thread::spawn(move || {
+        for number in 0..messages {
+            let meant = Duration::from_nanos(number.saturating_mul(1_000_000_000) / rate.max(1));
+            std::thread::sleep(meant.saturating_sub(begun.elapsed()));
+            if due.blocking_send((number, meant)).is_err() {
+                return;
+            }
+        }
+    });
+    waiting
 }
 
 /// Publishes to a topic in groups; answers when all is confirmed.

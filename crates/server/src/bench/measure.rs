@@ -18,7 +18,7 @@ const DIGITS: u8 = 3;
 /// Latencies in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Percentiles {
-    p50: u64,
+    pub(super) p50: u64,
     p90: u64,
     p99: u64,
     p99_9: u64,
@@ -150,6 +150,8 @@ pub(super) struct Row {
     pub(super) doubled: u64,
     /// The rate in parts of that of the null broker.
     pub(super) of_null: Option<f64>,
+    /// The median latency in times that of the null broker.
+    pub(super) p50_of_null: Option<f64>,
     /// The rate in parts of what the disk takes.
     pub(super) of_disk: Option<f64>,
 }
@@ -176,6 +178,7 @@ impl Row {
             missing,
             doubled,
             of_null: None,
+            p50_of_null: None,
             of_disk: None,
         })
     }

@@ -29,10 +29,14 @@ use measure::{Row, Sample, parts};
 use scenario::{FAN_OUT, Target};
 use server::Child;
 
+use crate::local::Client;
+
 /// Messages of a short run.
 const QUICK_MESSAGES: u64 = 5000;
 /// Concurrent requests of the wide REST measurement.
 const REST_TOGETHER: usize = 64;
+/// The scenario whose ratio to the disk is that of single writes.
+const ONE_AT_A_TIME: &str = "one at a time";
 
 /// What was measured and where.
 #[derive(Serialize)]
@@ -47,7 +51,8 @@ struct Report {
     rows: Vec<Row>,
 }
 
-/// Runs everything.
+/// Runs everything. What both servers do is done by one and then by the other, repetition by repetition, so that a
+/// machine whose speed changes meanwhile changes both.
 pub(crate) async fn run(arguments: BenchArguments) -> Result<(), Complaint> {
     let arguments = if arguments.quick {
         BenchArguments { seconds: 1, messages: QUICK_MESSAGES, repeat: 1, rate: arguments.rate.min(1000), ..arguments }
@@ -56,13 +61,27 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<(), Complaint> {
     };
     let parent = arguments.data.clone().unwrap_or_else(std::env::temp_dir);
     let scratch = Scratch::new(&parent)?;
-    let mut rows = product(&arguments, scratch.path()).await?;
-    let together = rows.together;
-    rows.rows.extend(null(&arguments, scratch.path()).await?);
-    rows.rows.extend(raw(&arguments, scratch.path(), together).await?);
-    let mut rows = rows.rows;
+    let size = arguments.size;
+    let child = Child::start("product", &scratch.path().join("product")).await?;
+    let client = child.client().await?;
+    let product = Target { child: &child, client: &client, size, keeps: true };
+    let null_child = Child::start("null", &scratch.path().join("null")).await?;
+    let null_client = null_child.client().await?;
+    let null = Target { child: &null_child, client: &null_client, size, keeps: false };
+    let mut rows = both(&arguments, &product, &null).await?;
+    null_child.stop().await?;
+    let together = messages_per_write(&client, &rows, arguments.repeat).await?;
+    rows.extend(alone(&arguments, &product).await?);
+    child.stop().await?;
+    rows.extend(raw(&arguments, scratch.path(), together).await?);
     compare(&mut rows);
     report(&arguments, together, rows)
+}
+
+/// A name for the queue or topic of one repetition.
+fn name_of(scenario: &str, number: usize) -> String {
+    let name: String = scenario.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' }).collect();
+    format!("{name}-{number}")
 }
 
 /// Repeats a measurement and takes the median.
@@ -75,8 +94,7 @@ async fn repeat<F: Future<Output = Result<Sample, Complaint>>>(
     output::note(&format!("{target}: {scenario}"));
     let mut samples = Vec::new();
     for number in 0..arguments.repeat {
-        let name: String = scenario.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' }).collect();
-        samples.push(once(format!("{name}-{number}")).await?);
+        samples.push(once(name_of(scenario, number)).await?);
     }
     Row::median(scenario, target, samples)
 }
@@ -90,65 +108,80 @@ const fn lasts(arguments: &BenchArguments) -> Duration {
 }
 
 /// What the product and the null broker are both asked to do.
-async fn publishes(arguments: &BenchArguments, target: &Target<'_>, word: &'static str) -> Result<Vec<Row>, Complaint> {
-    let mut rows = Vec::new();
-    for producers in [1, 8] {
-        let scenario = format!("publish, {producers} producers, gRPC");
-        let load = load(arguments, producers);
-        rows.push(repeat(arguments, &scenario, word, async |name: String| target.publish(&name, load).await).await?);
+#[derive(Clone, Copy)]
+enum Shared {
+    Publish { producers: u64 },
+    OneAtATime,
+    EndToEnd,
+}
+
+impl Shared {
+    const ALL: [Self; 4] =
+        [Self::Publish { producers: 1 }, Self::Publish { producers: 8 }, Self::OneAtATime, Self::EndToEnd];
+
+    fn scenario(self, arguments: &BenchArguments) -> String {
+        match self {
+            Self::Publish { producers } => format!("publish, {producers} producers, gRPC"),
+            Self::OneAtATime => ONE_AT_A_TIME.to_owned() + ", gRPC",
+            Self::EndToEnd => format!("end to end at {} a second, gRPC", arguments.rate),
+        }
     }
-    let once = async |name: String| target.one_at_a_time(&name, arguments.messages, lasts(arguments)).await;
-    rows.push(repeat(arguments, "one at a time, gRPC", word, once).await?);
+
+    async fn once(self, arguments: &BenchArguments, target: &Target<'_>, name: &str) -> Result<Sample, Complaint> {
+        match self {
+            Self::Publish { producers } => target.publish(name, load(arguments, producers)).await,
+            Self::OneAtATime => target.one_at_a_time(name, arguments.messages, lasts(arguments)).await,
+            Self::EndToEnd => target.end_to_end(name, arguments.rate, lasts(arguments)).await,
+        }
+    }
+}
+
+async fn both(arguments: &BenchArguments, product: &Target<'_>, null: &Target<'_>) -> Result<Vec<Row>, Complaint> {
+    let mut rows = Vec::new();
+    for shared in Shared::ALL {
+        let scenario = shared.scenario(arguments);
+        output::note(&format!("product and null: {scenario}"));
+        let (mut products, mut nulls) = (Vec::new(), Vec::new());
+        for number in 0..arguments.repeat {
+            let name = name_of(&scenario, number);
+            products.push(shared.once(arguments, product, &name).await?);
+            nulls.push(shared.once(arguments, null, &name).await?);
+        }
+        rows.push(Row::median(&scenario, "product", products)?);
+        rows.push(Row::median(&scenario, "null", nulls)?);
+    }
     Ok(rows)
 }
 
-struct Product {
-    rows: Vec<Row>,
-    together: usize,
-}
-
-async fn product(arguments: &BenchArguments, folder: &Path) -> Result<Product, Complaint> {
-    let child = Child::start("product", &folder.join("product")).await?;
-    let client = child.client().await?;
-    let target = Target { child: &child, client: &client, size: arguments.size, keeps: true };
-    let mut rows = publishes(arguments, &target, "product").await?;
+/// The mean write of the product so far, in messages.
+async fn messages_per_write(client: &Client, rows: &[Row], repeat: usize) -> Result<usize, Complaint> {
     let described = client.call(DescribeNode).await?;
     let flushes: u64 = described.shards.iter().map(|shard| shard.flushes).sum();
-    let published: u64 = rows.iter().map(|row| row.messages).sum();
-    let repeats = u64::try_from(arguments.repeat).unwrap_or(1);
-    let together = usize::try_from(published.saturating_mul(repeats) / flushes.max(1)).unwrap_or(1).max(1);
+    let published: u64 = rows.iter().filter(|row| row.target == "product").map(|row| row.messages).sum();
+    let repeats = u64::try_from(repeat).unwrap_or(1);
+    Ok(usize::try_from(published.saturating_mul(repeats) / flushes.max(1)).unwrap_or(1).max(1))
+}
+
+/// What only the product does.
+async fn alone(arguments: &BenchArguments, target: &Target<'_>) -> Result<Vec<Row>, Complaint> {
+    let mut rows = Vec::new();
     for width in [1, REST_TOGETHER] {
         let scenario = format!("publish, {width} at a time, REST");
         let once = async |name: String| target.rest(&name, arguments.messages, width, lasts(arguments)).await;
         rows.push(repeat(arguments, &scenario, "product", once).await?);
     }
-    let scenario = format!("end to end at {} a second", arguments.rate);
-    let once = async |name: String| target.end_to_end(&name, arguments.rate, lasts(arguments)).await;
-    rows.push(repeat(arguments, &scenario, "product", once).await?);
     let backlog = load(arguments, 1);
-    rows.push(
-        repeat(arguments, "drain with acks", "product", async |name: String| target.drain(&name, backlog).await)
-            .await?,
-    );
+    let once = async |name: String| target.drain(&name, backlog).await;
+    rows.push(repeat(arguments, "drain with acks", "product", once).await?);
     let scenario = format!("fan-out to {FAN_OUT}, deliveries");
     let once = async |name: String| target.fan_out(&name, arguments.messages).await;
     rows.push(repeat(arguments, &scenario, "product", once).await?);
-    child.stop().await?;
-    Ok(Product { rows, together })
-}
-
-async fn null(arguments: &BenchArguments, folder: &Path) -> Result<Vec<Row>, Complaint> {
-    let child = Child::start("null", &folder.join("null")).await?;
-    let client = child.client().await?;
-    let target = Target { child: &child, client: &client, size: arguments.size, keeps: false };
-    let rows = publishes(arguments, &target, "null").await?;
-    child.stop().await?;
     Ok(rows)
 }
 
 async fn raw(arguments: &BenchArguments, folder: &Path, together: usize) -> Result<Vec<Row>, Complaint> {
     let mut rows = Vec::new();
-    for (scenario, together) in [("writes as the product makes them", together), ("one at a time", 1)] {
+    for (scenario, together) in [("writes as the product makes them", together), (ONE_AT_A_TIME, 1)] {
         let (size, lasts) = (arguments.size, lasts(arguments));
         let once = async |_: String| {
             let folder = folder.to_owned();
@@ -162,17 +195,23 @@ async fn raw(arguments: &BenchArguments, folder: &Path, together: usize) -> Resu
 
 /// Ratios to the null broker in the same scenario, and to the disk.
 fn compare(rows: &mut [Row]) {
-    let known: Vec<(String, &str, u64)> = rows.iter().map(|row| (row.scenario.clone(), row.target, row.rate)).collect();
-    let rate = |target: &str, fits: &dyn Fn(&str) -> bool| {
-        known.iter().find(|(scenario, of, _)| *of == target && fits(scenario)).map(|(_, _, rate)| *rate)
+    let known: Vec<(String, &str, u64, u64)> = rows
+        .iter()
+        .map(|row| (row.scenario.clone(), row.target, row.rate, row.latency_micros.map_or(0, |latency| latency.p50)))
+        .collect();
+    let find = |target: &str, fits: &dyn Fn(&str) -> bool| {
+        known.iter().find(|(scenario, of, ..)| *of == target && fits(scenario)).map(|(_, _, rate, p50)| (*rate, *p50))
     };
     for row in rows.iter_mut().filter(|row| row.target != "disk") {
-        let alone = row.scenario.starts_with("one at a time");
-        row.of_disk = rate("disk", &|scenario| scenario.starts_with("one at a time") == alone)
-            .filter(|_| row.scenario.contains("gRPC"))
-            .map(|disk| parts(row.rate, disk));
-        if row.target == "product" {
-            row.of_null = rate("null", &|scenario| scenario == row.scenario).map(|null| parts(row.rate, null));
+        let alone = row.scenario.starts_with(ONE_AT_A_TIME);
+        row.of_disk = find("disk", &|scenario| scenario.starts_with(ONE_AT_A_TIME) == alone)
+            .filter(|_| alone || row.scenario.starts_with("publish") && row.scenario.contains("gRPC"))
+            .map(|(disk, _)| parts(row.rate, disk));
+        let null = find("null", &|scenario| scenario == row.scenario).filter(|_| row.target == "product");
+        let Some((rate, p50)) = null else { continue };
+        match row.latency_micros {
+            Some(latency) => row.p50_of_null = Some(parts(latency.p50, p50)),
+            None => row.of_null = Some(parts(row.rate, rate)),
         }
     }
 }
@@ -195,6 +234,7 @@ fn report(arguments: &BenchArguments, together: usize, rows: Vec<Row>) -> Result
         "µs p50 / p99 / p99.9 / max",
         "CPU ns/message",
         "of null",
+        "p50 of null",
         "of disk",
         "missing",
         "doubled",
@@ -209,6 +249,7 @@ fn report(arguments: &BenchArguments, together: usize, rows: Vec<Row>) -> Result
                 row.latency_micros.map_or_else(|| "-".to_owned(), |latency| latency.text()),
                 row.cpu_nanos_per_message.to_string(),
                 part(row.of_null),
+                part(row.p50_of_null),
                 part(row.of_disk),
                 row.missing.to_string(),
                 row.doubled.to_string(),
@@ -254,5 +295,17 @@ mod tests {
         let found: Vec<_> = rows.iter().map(|row| (row.of_null, row.of_disk)).collect();
         assert_eq!(found[..3], [(Some(0.8), Some(0.4)), (Some(0.625), Some(0.5)), (None, Some(0.5))]);
         assert_eq!(found[5], (None, None));
+    }
+
+    #[test]
+    fn latencies_are_compared_by_their_medians_and_not_by_the_rate() {
+        let mut rows = [row("end to end at 9 a second", "product", 9), row("end to end at 9 a second", "null", 9)];
+        for (row, micros) in rows.iter_mut().zip([150, 100]) {
+            let mut latencies = measure::Latencies::new();
+            latencies.record(Duration::from_micros(micros));
+            row.latency_micros = Some(latencies.percentiles());
+        }
+        compare(&mut rows);
+        assert_eq!((rows[0].of_null, rows[0].p50_of_null), (None, Some(1.5)));
     }
 }

@@ -110,10 +110,11 @@ impl Target<'_> {
         let messages = rate.saturating_mul(lasts.as_secs().max(1));
         let publisher =
             self.client.backend.publisher(&self.client.caller, queue.clone(), PublisherSettings::default()).await?;
+        let another = self.client.another(&self.child.grpc)?;
+        let deliveries = drain::open(&another, queue.clone()).await?;
         let before = self.child.cpu();
         let begun = Instant::now();
-        let consumer =
-            tokio::spawn(drain::queue(self.client.another(&self.child.grpc)?, queue.clone(), messages, begun));
+        let consumer = tokio::spawn(drain::take(deliveries, messages, begun));
         load::at_rate(publisher, begun, messages, rate, self.size).await?;
         let seen: Seen = joined(consumer.await)?;
         let cpu = self.child.cpu().saturating_sub(before);

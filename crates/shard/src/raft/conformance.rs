@@ -12,6 +12,7 @@ use storage::disk::simulated::MemoryDisk;
 use super::log::Log;
 use super::state::State;
 use super::types::Types;
+use crate::hands::Hands;
 use crate::health::Health;
 use crate::world::Keeper;
 
@@ -23,7 +24,7 @@ impl StoreBuilder<Types, Log, State<Keeper>> for Builder {
             storage::Settings { segment_bytes: storage::limits::SEGMENT_BYTES_MIN, ..storage::Settings::default() };
         let opened = SegmentStore::open(Arc::new(MemoryDisk::new()), Path::new("shard"), settings);
         let (store, recovered) = opened.unwrap();
-        let log = Log::new(store, recovered, 1 << 12, Health::default()).unwrap();
+        let log = Log::new(store, recovered, 1 << 12, Health::default(), Hands::default()).unwrap();
         let state = State::open(log.clone(), Box::new(|_, _| {})).unwrap();
         Ok(((), log, state))
     }

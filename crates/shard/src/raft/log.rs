@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
+use mutant::Mutant;
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{EntryPayload, OptionalSend, RaftLogReader};
 use storage::{ByteCount, Fault, Recovered, SegmentStore};
@@ -21,8 +22,9 @@ use tokio::sync::oneshot;
 use super::types::{Entry, LogId, Types, Vote, log_id, term_of};
 use super::written;
 use crate::flush::FlushTimes;
+use crate::hands::{Bell, Hands};
 use crate::health::Health;
-use crate::limits::READ_BYTES_MAX;
+use crate::limits::{READ_BYTES_MAX, WRITE_HERE_BYTES_MAX, WRITE_HERE_FLUSH_MAX};
 use crate::tail::Tail;
 
 /// What the library asks for between writes.
@@ -42,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) tail: Tail<Entry>,
     pub(crate) flushes: Arc<FlushTimes>,
     pub(crate) health: Health,
+    pub(crate) hands: Hands,
+    bell: Bell,
     marks: Mutex<Marks>,
     /// One more than the newest index that is flushed here; 0 when there is none.
     durable_until: Arc<AtomicU64>,
@@ -71,6 +75,7 @@ impl Log {
         recovered: Recovered,
         tail_bytes: usize,
         health: Health,
+        hands: Hands,
     ) -> Result<Self, broker::wire::WireError> {
         let position = |(term, index): (storage::Term, storage::LogIndex)| log_id(term.0, index.0);
         let purged = recovered.purged.map(position);
@@ -81,11 +86,14 @@ impl Log {
         let committed = recovered.committed.map(written::read_committed).transpose()?.min(last);
         let first = recovered.first.map(|index| index.0);
         let marks = Marks { vote, committed, purged, last, first };
+        let bell = Bell::hang(&hands, &store);
         let core = Core {
             store,
             tail: Tail::new(tail_bytes),
             flushes: Arc::default(),
             health,
+            hands,
+            bell,
             marks: Mutex::new(marks),
             durable_until: Arc::new(AtomicU64::new(last.map_or(0, |id| id.index + 1))),
         };
@@ -98,7 +106,7 @@ impl Log {
             return Ok(entries);
         }
         let log = self.clone();
-        let outcome = tokio::task::spawn_blocking(move || log.read_stored(from, until, bytes_max)).await;
+        let outcome = self.hands.run(move || log.read_stored(from, until, bytes_max)).await;
         match outcome {
             Ok(entries) => entries,
             Err(error) => self.health.guard(Err(format!("a read of the log ended early: {error}"))),
@@ -158,11 +166,18 @@ impl Core {
         Ok(self.store.read(storage::LogIndex(index))?.and_then(written::batch_of))
     }
 
+    /// Whether the shard's own thread should write: a small batch on a quick disk is durable before another thread
+    /// would have woken. On a slow disk the thread must stay free, so that consensus and answers go on meanwhile.
+    fn is_written_here(&self, bytes: usize) -> bool {
+        self.hands.have_threads() && bytes <= WRITE_HERE_BYTES_MAX && self.flushes.recent() <= WRITE_HERE_FLUSH_MAX
+    }
+
     /// Waits until the writer has done what `submit` handed to it.
     async fn written(&self, submit: impl FnOnce(storage::Completion)) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
         // A receiver that is gone is a caller that was cancelled: nobody is left to be told.
         submit(Box::new(move |outcome| drop(sender.send(outcome))));
+        self.bell.ring();
         let outcome = receiver.await.unwrap_or(Err(Fault::Closed));
         self.health.guard(outcome)
     }
@@ -250,6 +265,7 @@ impl RaftLogStorage<Types> for Log {
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         if let Some(id) = &committed {
             self.store.save_committed(written::write_committed(id));
+            self.bell.ring();
         }
         self.marks().committed = committed;
         Ok(())
@@ -269,7 +285,8 @@ impl RaftLogStorage<Types> for Log {
             callback.io_completed(Ok(()));
             return Ok(());
         };
-        let frames = entries.iter().map(written::frame_of).collect();
+        let frames: Vec<storage::Frame> = entries.iter().map(written::frame_of).collect();
+        let bytes = frames.iter().map(|frame| frame.payload.len()).sum();
         // Not the store itself: its last handle must not be dropped by its own writer.
         let (flushes, durable_until) = (Arc::clone(&self.flushes), Arc::clone(&self.durable_until));
         let health = self.health.clone();
@@ -287,7 +304,15 @@ impl RaftLogStorage<Types> for Log {
             marks.first.get_or_insert(first.log_id.index);
             marks.last = Some(last);
         }
-        self.store.append(frames, Box::new(flushed));
+        if mutant::is_on(Mutant::AckAtAppend) {
+            flushed(Ok(()));
+            self.store.append(frames, Box::new(drop));
+        } else if self.is_written_here(bytes) {
+            self.store.append_here(frames, Box::new(flushed));
+        } else {
+            self.store.append(frames, Box::new(flushed));
+        }
+        self.bell.ring();
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 pub(crate) mod log;
 pub(crate) mod member;
 mod network;
+pub(crate) mod runtime;
 pub(crate) mod state;
 mod types;
 mod written;

@@ -211,7 +211,7 @@ impl<M: StateMachine> RaftSnapshotBuilder<Types> for State<M> {
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot<M>> {
         let state = self.clone();
-        let built = tokio::task::spawn_blocking(move || match state.sections() {
+        let built = self.log.hands.run(move || match state.sections() {
             Some((sections, covered)) => {
                 let is_saved = state.save(sections, &covered)?;
                 Ok(if is_saved { meta_of(&covered) } else { state.current().unwrap_or_default() })
@@ -266,7 +266,7 @@ impl<M: StateMachine> RaftStateMachine<Types> for State<M> {
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Checkpoint<M>) -> io::Result<()> {
         let state = self.clone();
         let wanted = meta.last_log_id;
-        let installed = tokio::task::spawn_blocking(move || {
+        let installed = self.log.hands.run(move || {
             let sections = snapshot.load()?;
             let health = &state.log.health;
             let (machine, covered) = health.guard(restore::<M>(&sections))?;

@@ -21,7 +21,7 @@ openraft::declare_raft_types!(
         Node = BasicNode,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<Self::Term, Self::NodeId>,
-        AsyncRuntime = openraft::impls::TokioRuntime,
+        AsyncRuntime = super::runtime::Runtime,
 );
 
 pub(crate) type Entry = openraft::alias::EntryOf<Types>;

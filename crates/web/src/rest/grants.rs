@@ -7,17 +7,16 @@ use axum::extract::State;
 use http::StatusCode;
 use model::access::{AddGrant, ListGrants};
 use model::name::UserName;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, Query};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::translate::removal;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new().routes(routes!(list_grants, add_grant, remove_grant))
+operations! {
+    [list_grants, add_grant, remove_grant],
 }
 
 /// List grants, all or those of one user

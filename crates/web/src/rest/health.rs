@@ -10,23 +10,21 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use model::Code;
 use model::node::DescribeNode;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Word};
+use crate::rest::paths::operations;
 use crate::translate::problem::{Problem, status_of};
 use crate::translate::readiness;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
-        .routes(routes!(describe_node))
-        .routes(routes!(live))
-        .routes(routes!(ready))
-        .routes(routes!(metrics))
-        .routes(routes!(document))
-        .routes(routes!(explain))
+operations! {
+    [describe_node],
+    [live],
+    [ready],
+    [metrics],
+    [document],
+    [explain],
 }
 
 /// The state of the node

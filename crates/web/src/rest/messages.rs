@@ -9,21 +9,19 @@ use model::limits::{PUBLISH_MESSAGES_MAX, READ_MESSAGES_MAX};
 use model::message::MessagePlace;
 use model::queue::{CancelMessages, Peek, Publish};
 use model::refusal::Refusal;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, JsonOrDefault, Publication, PublicationBody, Query, QueuePath};
 use crate::limits::READ_DEFAULT;
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::translate::{derive_ids, place_of, queue_messages, redrive};
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
-        .routes(routes!(publish, peek_messages))
-        .routes(routes!(cancel_messages))
-        .routes(routes!(redrive_messages))
+operations! {
+    [publish, peek_messages],
+    [cancel_messages],
+    [redrive_messages],
 }
 
 /// Publish messages to a queue, all or none

@@ -6,6 +6,7 @@ mod grants;
 mod health;
 mod messages;
 mod namespaces;
+mod paths;
 mod queues;
 mod seed;
 mod session;
@@ -16,7 +17,9 @@ mod tokens;
 mod topics;
 mod users;
 
+use axum::Router;
 use model::Code;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::door::Door;
@@ -25,9 +28,9 @@ use crate::translate::problem::Problem;
 
 pub(crate) use streaming::follow_topic;
 
-/// Every route with its part of the document.
-pub(crate) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::with_openapi(openapi::empty())
+/// Every route.
+pub(crate) fn routes() -> Router<Door> {
+    Router::new()
         .nest("/v1", in_namespace())
         .nest("/v1/namespaces/{namespace}", in_namespace())
         .merge(session::routes())
@@ -39,14 +42,40 @@ pub(crate) fn routes() -> OpenApiRouter<Door> {
         .merge(seed::routes())
 }
 
-fn in_namespace() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
+fn in_namespace() -> Router<Door> {
+    Router::new()
         .merge(queues::routes())
         .merge(messages::routes())
         .merge(settling::routes())
         .merge(streaming::routes())
         .merge(topics::routes())
         .merge(subscriptions::routes())
+}
+
+/// What the document says of every route.
+pub(crate) fn document() -> OpenApi {
+    let document = OpenApiRouter::<Door>::with_openapi(openapi::empty())
+        .nest("/v1", document_in_namespace())
+        .nest("/v1/namespaces/{namespace}", document_in_namespace())
+        .merge(session::documented())
+        .merge(users::documented())
+        .merge(tokens::documented())
+        .merge(grants::documented())
+        .merge(namespaces::documented())
+        .merge(health::documented())
+        .merge(seed::documented())
+        .into_openapi();
+    openapi::complete(document)
+}
+
+fn document_in_namespace() -> OpenApiRouter<Door> {
+    OpenApiRouter::new()
+        .merge(queues::documented())
+        .merge(messages::documented())
+        .merge(settling::documented())
+        .merge(streaming::documented())
+        .merge(topics::documented())
+        .merge(subscriptions::documented())
 }
 
 /// Answers for a path that is not there.

@@ -7,16 +7,16 @@ use axum::extract::State;
 use http::StatusCode;
 use model::access::{CreateNamespace, DeleteNamespace, ListNamespaces};
 use model::page::PageRequest;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, NamespacePath, Query};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new().routes(routes!(list_namespaces)).routes(routes!(create_namespace, delete_namespace))
+operations! {
+    [list_namespaces],
+    [create_namespace, delete_namespace],
 }
 
 /// List namespaces

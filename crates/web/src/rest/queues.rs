@@ -10,20 +10,18 @@ use model::queue::{
     AlterQueue, CreateQueue, DeleteQueue, DescribeQueue, ListQueues, PurgeQueue, QueuePatch, QueueSettings,
     TransferQueue,
 };
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, InNamespace, Json, JsonOrDefault, Query, QueuePath};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
-        .routes(routes!(list_queues))
-        .routes(routes!(create_queue, describe_queue, alter_queue, delete_queue))
-        .routes(routes!(purge_queue))
-        .routes(routes!(transfer_queue))
+operations! {
+    [list_queues],
+    [create_queue, describe_queue, alter_queue, delete_queue],
+    [purge_queue],
+    [transfer_queue],
 }
 
 /// List queues by name

@@ -18,28 +18,26 @@ use model::topic::{
     CreateTopic, DeleteTopic, DescribeTopic, ListTopics, PartitionExtent, PublishTopic, ReadPartition, StartAt,
     TopicMessage, TopicSettings,
 };
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, OnlyGet, Query, SeedPath};
 use crate::limits::{SEED_ATTEMPTS_MAX, SEED_NAMES_MAX, SEED_READS_MAX};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::translate::text_or_base64;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
-        .routes(routes!(seed_list_queues))
-        .routes(routes!(seed_list_topics))
-        .routes(routes!(seed_create_queue))
-        .routes(routes!(seed_create_topic))
-        .routes(routes!(seed_delete_queue))
-        .routes(routes!(seed_delete_topic))
-        .routes(routes!(seed_post_to_queue))
-        .routes(routes!(seed_post_to_topic))
-        .routes(routes!(seed_read_from_queue))
-        .routes(routes!(seed_read_from_topic))
+operations! {
+    [seed_list_queues],
+    [seed_list_topics],
+    [seed_create_queue],
+    [seed_create_topic],
+    [seed_delete_queue],
+    [seed_delete_topic],
+    [seed_post_to_queue],
+    [seed_post_to_topic],
+    [seed_read_from_queue],
+    [seed_read_from_topic],
 }
 
 fn queue(name: &str) -> Result<QueueRef, Refusal> {

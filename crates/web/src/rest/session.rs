@@ -7,17 +7,17 @@ use axum::extract::State;
 use http::StatusCode;
 use model::access::{Login, Logout};
 use model::{Credentials, Origin, Refusal};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, PeerOrigin};
+use crate::rest::paths::operations;
 use crate::translate::password_credentials;
 use crate::translate::problem::Problem;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new().routes(routes!(log_in, log_out)).routes(routes!(claim))
+operations! {
+    [log_in, log_out],
+    [claim],
 }
 
 async fn open(

@@ -9,27 +9,25 @@ use model::Caller;
 use model::name::Source;
 use model::number::Span;
 use model::queue::{Ack, Extend, Nack, check_lease};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, JsonOrDefault, QueuePath, SubscriptionPath};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::translate::{nack_action, receive, settled, sort};
 use crate::wire;
 
 type Results = (StatusCode, Document<wire::Settled>);
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
-        .routes(routes!(receive_messages))
-        .routes(routes!(ack_messages))
-        .routes(routes!(nack_messages))
-        .routes(routes!(extend_messages))
-        .routes(routes!(receive_from_subscription))
-        .routes(routes!(ack_on_subscription))
-        .routes(routes!(nack_on_subscription))
-        .routes(routes!(extend_on_subscription))
+operations! {
+    [receive_messages],
+    [ack_messages],
+    [nack_messages],
+    [extend_messages],
+    [receive_from_subscription],
+    [ack_on_subscription],
+    [nack_on_subscription],
+    [extend_on_subscription],
 }
 
 async fn take(

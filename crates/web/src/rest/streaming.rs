@@ -23,8 +23,6 @@ use model::topic::{DescribeTopic, ReadPartition, Records, StartAt};
 use model::{Caller, Consume, Deliveries};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, interval};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, OnlyGet, Query, QueuePath, TopicPath};
@@ -32,13 +30,15 @@ use crate::limits::{
     KEEP_ALIVE, SEED_READS_MAX, STREAM_CREDIT_DEFAULT, STREAM_CREDIT_MAX, STREAM_PARTITIONS_MAX, STREAM_READ,
     STREAM_WAIT_MS,
 };
+use crate::rest::paths::operations;
 use crate::streams::Ledger;
 use crate::translate::problem::Problem;
 use crate::translate::{read_start, record};
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new().routes(routes!(stream_queue)).routes(routes!(stream_topic))
+operations! {
+    [stream_queue],
+    [stream_topic],
 }
 
 fn event(name: &str, document: &impl serde::Serialize) -> Event {

@@ -13,21 +13,19 @@ use model::subscription::{
     Commit, CreateSubscription, DeleteSubscription, DescribeSubscription, LeaveSubscription, ListSubscriptions,
     PartitionOffset, Seek, SubscriptionSettings,
 };
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, JsonOrDefault, Query, SubscriptionPath, TopicPath};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
-        .routes(routes!(list_subscriptions))
-        .routes(routes!(create_subscription, describe_subscription, delete_subscription))
-        .routes(routes!(commit_offsets))
-        .routes(routes!(seek_subscription))
-        .routes(routes!(leave_subscription))
+operations! {
+    [list_subscriptions],
+    [create_subscription, describe_subscription, delete_subscription],
+    [commit_offsets],
+    [seek_subscription],
+    [leave_subscription],
 }
 
 /// List the subscriptions of a topic by name

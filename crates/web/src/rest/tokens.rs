@@ -7,16 +7,16 @@ use axum::extract::State;
 use http::StatusCode;
 use model::access::{CreateToken, ListTokens, RevokeToken};
 use model::name::UserName;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, Query, TokenPath};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new().routes(routes!(list_tokens, create_token)).routes(routes!(revoke_token))
+operations! {
+    [list_tokens, create_token],
+    [revoke_token],
 }
 
 /// List tokens and sessions: the caller's, or of any user for an administrator

@@ -13,25 +13,23 @@ use model::topic::{
     AlterTopic, CreateTopic, DeleteTopic, DescribeTopic, ListTopics, PublishTopic, ReadPartition, StartAt, TopicPatch,
     TopicSettings, TransferTopic,
 };
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{
     Authenticated, InNamespace, Json, JsonOrDefault, PartitionPath, Publication, PublicationBody, Query, TopicPath,
 };
 use crate::limits::READ_DEFAULT;
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::translate::{check_wait, derive_ids, read_start, topic_messages};
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new()
-        .routes(routes!(list_topics))
-        .routes(routes!(create_topic, describe_topic, alter_topic, delete_topic))
-        .routes(routes!(transfer_topic))
-        .routes(routes!(publish_to_topic))
-        .routes(routes!(read_partition))
+operations! {
+    [list_topics],
+    [create_topic, describe_topic, alter_topic, delete_topic],
+    [transfer_topic],
+    [publish_to_topic],
+    [read_partition],
 }
 
 /// List topics by name

@@ -6,21 +6,17 @@ use axum::Json as Document;
 use axum::extract::State;
 use http::StatusCode;
 use model::access::{DeleteUser, DescribeUser, ListUsers, WhoAmI};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::door::Door;
 use crate::extract::{Authenticated, Json, Query, UserPath};
+use crate::rest::paths::operations;
 use crate::translate::problem::Problem;
 use crate::wire;
 
-pub(super) fn routes() -> OpenApiRouter<Door> {
-    OpenApiRouter::new().routes(routes!(who_am_i)).routes(routes!(list_users)).routes(routes!(
-        create_user,
-        describe_user,
-        alter_user,
-        delete_user
-    ))
+operations! {
+    [who_am_i],
+    [list_users],
+    [create_user, describe_user, alter_user, delete_user],
 }
 
 /// Who the caller is

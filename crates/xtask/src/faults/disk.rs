@@ -10,9 +10,10 @@ use serde_json::json;
 use super::body;
 use super::door::Door;
 use super::limits::{EMPTY_FOLDER_BYTES, PAUSE, SHRINK_MAX};
+use super::options::Options;
 use super::process::{Broker, Home};
 use super::report::Report;
-use super::{Options, backlog, small_disk};
+use super::{backlog, small_disk};
 
 /// A lease that outlives the campaign.
 const LONG_LEASE_MS: u64 = 43_200_000;

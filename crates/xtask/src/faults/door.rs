@@ -64,6 +64,12 @@ impl Door {
         self.raw(method, path, &text).map(|answer| answer.json())
     }
 
+    /// The text of a document.
+    pub(super) fn text(&mut self, path: &str) -> Result<String, Failed> {
+        let answer = self.raw("GET", path, "")?;
+        String::from_utf8(answer.body).map_err(|error| Failed::Unknown(error.to_string()))
+    }
+
     fn raw(&mut self, method: &str, path: &str, body: &str) -> Result<Answer, Failed> {
         let answer = self.client.send(method, path, body).map_err(|error| Failed::Unknown(error.to_string()))?;
         if answer.ok() { Ok(answer) } else { Err(Failed::Refused(answer.code())) }
@@ -98,8 +104,15 @@ impl Door {
     /// Settles deliveries; of each, whether it was.
     pub(super) fn settle(&mut self, queue: &str, deliveries: &[Delivery]) -> Result<Vec<bool>, Failed> {
         let receipts: Vec<&str> = deliveries.iter().map(|one| one.receipt.as_str()).collect();
-        let answer = self.ask("POST", &format!("/v1/queues/{queue}/ack"), &json!({"receipts": receipts}))?;
-        let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let request = json!({"receipts": receipts}).to_string();
+        let answer = self.client.send("POST", &format!("/v1/queues/{queue}/ack"), &request);
+        let answer = answer.map_err(|error| Failed::Unknown(error.to_string()))?;
+        let document = answer.json();
+        // When no receipt counts the answer is a conflict, and says so of each.
+        if !answer.ok() && !document["results"].is_array() {
+            return Err(Failed::Refused(answer.code()));
+        }
+        let results = document["results"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(results.iter().map(|result| result["status"] == "settled").collect())
     }
 

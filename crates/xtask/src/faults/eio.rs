@@ -1,246 +1,168 @@
-//! Campaign: from the n-th flush of a thread on, every flush fails; publishers go on all the while.
-//! Invariant checked: nothing is confirmed after a failed flush, the broker says which file failed, and a restart
-//! has everything that was confirmed.
-//! Called by `faults`. Needs strace, which it installs where it can.
+//! Campaign: from the n-th call of a thread on, or just then, flushes or writes fail with EIO under load.
+//! Invariant checked: nothing that is sent after a failed flush is confirmed, the broker says which file failed, and a
+//! restart has everything that was confirmed.
+//! Called by `faults`. Needs strace.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use serde_json::json;
-
-use super::Options;
-use super::body;
-use super::door::{Door, Failed, message};
+use super::chance::Chance;
 use super::http::Client;
-use super::limits::{AFTER_FAILURE, DRAIN_BATCH, EIO_PUBLISHERS, INJECTION_MAX, PAUSE, STOP_MAX};
+use super::limits::{AFTER_FAILURE, INJECTION_MAX, PAUSE, STOP_MAX};
+use super::options::Options;
 use super::process::{Broker, Home, Started};
 use super::report::Report;
+use super::traffic::Traffic;
 
-const QUEUE: &str = "flushed";
 const RUNS: u64 = 50;
-/// Messages that are there before each run.
-const FIRST: u64 = 20;
 
-/// One publish: when it was sent and what came of it.
-struct Attempt {
-    sent_at: Duration,
-    number: u64,
-    outcome: Result<(), Failed>,
+/// Which calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Flush,
+    Write,
+}
+
+impl Call {
+    /// As strace names them. A write to a file has an offset; those to sockets have none and are left alone.
+    const fn names(self) -> &'static str {
+        match self {
+            Self::Flush => "fdatasync,fsync",
+            Self::Write => "pwrite64",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Flush => "flush",
+            Self::Write => "write",
+        }
+    }
 }
 
 /// Makes sure that strace is there.
 fn strace() -> Result<(), String> {
-    let works = || {
-        let mut command = Command::new("strace");
-        command.args(["-o", "/dev/null", "true"]).stdin(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    if works() {
+    let mut command = Command::new("strace");
+    command.args(["-o", "/dev/null", "true"]).stdin(Stdio::null()).stderr(Stdio::null());
+    if command.status().is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    let line = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq strace >/dev/null";
-    let _tried = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).status();
-    if works() { Ok(()) } else { Err(String::from("strace is missing or may not trace here: apt-get install strace")) }
+    Err(String::from("strace is missing or may not trace here: apt-get install strace"))
 }
 
 /// Runs the campaign.
-pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
+pub(super) fn run(call: Call, options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
     strace()?;
     let broker = home.start()?;
-    let token = Door::log_in(broker.address)?;
-    let mut door = Door::with_token(broker.address, &token);
-    door.create(QUEUE, &json!({}))?;
-    let next = AtomicU64::new(0);
-    let mut confirmed = store_some(&mut door, &next)?;
+    let traffic = Traffic::new(home, broker.address, call.name())?;
     broker.stop()?;
-    for run in 1..=options.runs.unwrap_or(RUNS) {
-        one(run, home, report, &token, &next, &mut confirmed)?;
+    let mut chance = Chance::new(options.seed);
+    let (first, runs) = (options.first, options.runs.unwrap_or(RUNS));
+    let mut came = 0;
+    for nth in first..first + runs {
+        // Every second one fails once only: a broker that tries again would be told that all is well.
+        let when = if chance.below(2) == 0 { format!("{nth}") } else { format!("{nth}+") };
+        came += u64::from(one(call, &when, home, report, &traffic, chance.next())?);
     }
+    report.total(&format!("EIO on {} {first} to {}", call.name(), first + runs - 1), came, traffic.counts()?);
     Ok(())
 }
 
-/// Messages that are confirmed on a healthy disk, so that a run has something to lose.
-fn store_some(door: &mut Door, next: &AtomicU64) -> Result<BTreeSet<u64>, String> {
-    let mut confirmed = BTreeSet::new();
-    for _ in 0..FIRST {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        let sent = door.publish(QUEUE, &[message(&body::body(QUEUE, number))]);
-        sent.map_err(|failed| format!("a publish on a healthy disk: {failed}"))?;
-        confirmed.insert(number);
-    }
-    Ok(confirmed)
-}
-
-/// One run: flushes fail from the n-th on, then the broker starts again on a healthy disk.
-fn one(
-    nth: u64,
-    home: &Home,
-    report: &mut Report,
-    token: &str,
-    next: &AtomicU64,
-    confirmed: &mut BTreeSet<u64>,
-) -> Result<(), String> {
+/// One run: calls fail, then the broker starts again on a healthy disk. Whether one failed.
+fn one(call: Call, when: &str, home: &Home, report: &mut Report, traffic: &Traffic, seed: u64) -> Result<bool, String> {
+    let run = format!("{} {when}", call.name());
     let trace = home.folder.join("trace");
-    let before = home.log().len();
-    let words = ["strace", "-D", "-f", "-qq", "-ttt", "-e", "trace=fdatasync,fsync"].map(String::from);
-    let mut below = words.to_vec();
-    below.extend([String::from("-e"), format!("inject=fdatasync,fsync:error=EIO:when={nth}+")]);
+    let (before, counts) = (home.log().len(), traffic.counts()?);
+    let calls = call.names();
+    let mut below = ["strace", "-D", "-f", "-qq", "-ttt", "-e"].map(String::from).to_vec();
+    below.extend([format!("trace={calls}"), String::from("-e"), format!("inject={calls}:error=EIO:when={when}")]);
     below.extend([String::from("-o"), trace.display().to_string()]);
-    let what = match home.launch(&below)? {
+    let what = match home.below(&below).launch()? {
         Started::Ended(status, _) => {
             let what = format!("did not come up ({status})");
             if injected_at(&trace).is_none() {
-                report.violation(format_args!("run {nth}: {what} although no flush had failed"));
+                report.violation(format_args!("{run}: {what} although nothing had failed"));
             }
             if status.ends_with(": 0") {
-                report.violation(format_args!("run {nth}: it ended as if all were well"));
+                report.violation(format_args!("{run}: it ended as if all were well"));
             }
             what
         }
-        Started::Ready(broker) => under_load(nth, broker, report, token, next, confirmed, &trace)?,
+        Started::Ready(broker) => under_load(call, &run, broker, report, traffic, &trace, seed)?,
     };
+    let failed = injected_at(&trace).is_some();
     let said = home.log().split_off(before);
-    let named = said.lines().find(|line| line.contains("Sync") && line.contains(" failed on "));
-    if injected_at(&trace).is_some() && named.is_none() {
-        report.violation(format_args!("run {nth}: no line of the log names the file whose flush failed"));
+    if failed && !said.lines().any(|line| line.contains(" failed on ")) {
+        report.violation(format_args!("{run}: no line of the log names the file that failed"));
     }
-    let again = after(nth, home, report, token, next, confirmed)?;
-    report.line(format_args!("  eio from flush {nth}: {what}; {again}"));
-    Ok(())
+    let broker = home.start().map_err(|why| {
+        report.violation(format_args!("{run}: no start on a disk that is healthy again"));
+        format!("{run}, healthy again: {why}")
+    })?;
+    let ready = broker.ready_after.as_millis();
+    traffic.check(broker.address, &run, report)?;
+    broker.stop()?;
+    let confirmed = traffic.counts()?.confirmed - counts.confirmed;
+    report.line(format_args!("  eio, {run}: {what}; {confirmed} confirmed in all, restarted in {ready} ms"));
+    Ok(failed)
 }
 
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// When the first flush was made to fail.
-fn injected_at(trace: &Path) -> Option<Duration> {
+/// When the first call was made to fail, in microseconds.
+fn injected_at(trace: &Path) -> Option<u64> {
     let text = fs::read_to_string(trace).unwrap_or_default();
-    let times = text
-        .lines()
-        .filter(|line| line.contains("INJECTED"))
-        .filter_map(|line| line.split_whitespace().find_map(|word| word.split_once('.').and(word.parse::<f64>().ok())));
-    times.map(Duration::from_secs_f64).min()
+    let times = text.lines().filter(|line| line.contains("INJECTED")).filter_map(|line| {
+        let (seconds, micros) = line.split_whitespace().find_map(|word| word.split_once('.'))?;
+        Some(seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?)
+    });
+    times.min()
 }
 
 fn under_load(
-    nth: u64,
+    call: Call,
+    run: &str,
     mut broker: Broker,
     report: &mut Report,
-    token: &str,
-    next: &AtomicU64,
-    confirmed: &mut BTreeSet<u64>,
+    traffic: &Traffic,
     trace: &Path,
+    seed: u64,
 ) -> Result<String, String> {
-    let (attempts, over) = (Mutex::new(Vec::new()), AtomicBool::new(false));
-    let address = broker.address;
-    thread::scope(|scope| {
-        for _ in 0..EIO_PUBLISHERS {
-            scope.spawn(|| publish(address, token, next, &attempts, &over));
-        }
+    let codes_before = traffic.codes();
+    traffic.during(broker.address, seed, || {
         let start = Instant::now();
         while injected_at(trace).is_none() && start.elapsed() < INJECTION_MAX {
             thread::sleep(PAUSE);
         }
         thread::sleep(AFTER_FAILURE);
-        over.store(true, Ordering::Relaxed);
-    });
-    let ready = Client::new(address, "").send("GET", "/health/ready", "");
-    let ready =
-        ready.map_or_else(|error| format!("gone ({error})"), |answer| format!("{} {}", answer.status, answer.code()));
-    let failed_at = injected_at(trace);
-    let attempts = attempts.into_inner().expect("no publisher panics");
-    let late = |attempt: &&Attempt| failed_at.is_some_and(|failed_at| failed_at < attempt.sent_at);
-    let mut codes: BTreeMap<String, u64> = BTreeMap::new();
-    for attempt in attempts.iter().filter(late) {
-        match &attempt.outcome {
-            Ok(()) => {
-                report
-                    .violation(format_args!("run {nth}: number {} was confirmed after a failed flush", attempt.number));
-            }
-            Err(Failed::Refused(code)) => *codes.entry(code.clone()).or_default() += 1,
-            Err(Failed::Unknown(_)) => *codes.entry(String::from("no answer")).or_default() += 1,
-        }
-    }
+    })?;
+    let ready = Client::new(broker.address, "").send("GET", "/health/ready", "");
+    let ready = ready.map_or_else(|_| String::from("nothing"), |answer| format!("{} {}", answer.status, answer.code()));
+    let confirmed_late = traffic.last_confirmed_sent()?;
+    let mut codes = traffic.codes();
+    codes.retain(|code, count| codes_before.get(code) != Some(count));
     if let Some(code) = codes.keys().find(|code| *code != "fault") {
-        report.violation(format_args!("run {nth}: a publish after a failed flush was answered with {code}, not fault"));
+        report.violation(format_args!("{run}: a publish was answered with {code}, not fault"));
     }
-    let kept = attempts.iter().filter(|attempt| attempt.outcome.is_ok());
-    let kept: Vec<u64> = kept.map(|attempt| attempt.number).collect();
-    confirmed.extend(&kept);
-    match (failed_at, ready.starts_with("200")) {
-        (None, _) => return Ok(format!("flush {nth} never came, {} confirmed", kept.len())),
-        (Some(_), true) => report.violation(format_args!("run {nth}: it says that it is ready after a failed flush")),
-        (Some(_), false) => {}
+    let Some(failed_at) = injected_at(trace) else {
+        broker.terminate()?;
+        let _ended = broker.end_within(STOP_MAX);
+        return Ok(String::from("it never came"));
+    };
+    if call == Call::Flush && failed_at < confirmed_late {
+        report.violation(format_args!("{run}: a publish was confirmed that was sent after a failed flush"));
+    }
+    // A write that failed may have been one that nobody waits for, such as the durable mark.
+    let unharmed = call == Call::Write && ready.starts_with("200");
+    if ready.starts_with("200") && !unharmed {
+        report.violation(format_args!("{run}: it says that it is ready after a failed {}", call.name()));
     }
     broker.terminate()?;
     let ended = broker.end_within(STOP_MAX);
     let ended = ended.map_or_else(|| String::from("no end"), |status| status.to_string());
-    if ended.ends_with(": 0") || ended == "no end" {
-        report.violation(format_args!("run {nth}: after a failed flush and SIGTERM it ended with: {ended}"));
+    if (ended.ends_with(": 0") && !unharmed) || ended == "no end" {
+        report.violation(format_args!("{run}: after a failure and SIGTERM it ended with: {ended}"));
     }
-    Ok(format!("{} confirmed before, after it {codes:?}, ready says {ready}, ended with {ended}", kept.len()))
-}
-
-/// Publishes one message after another until told to end.
-fn publish(address: SocketAddr, token: &str, next: &AtomicU64, attempts: &Mutex<Vec<Attempt>>, over: &AtomicBool) {
-    let mut door = Door::with_token(address, token);
-    while !over.load(Ordering::Relaxed) {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        let sent_at = now();
-        let outcome = door.publish(QUEUE, &[message(&body::body(QUEUE, number))]);
-        let refused = outcome.is_err();
-        attempts.lock().expect("no publisher panics").push(Attempt { sent_at, number, outcome });
-        if refused {
-            thread::sleep(PAUSE / 4);
-        }
-    }
-}
-
-/// Starts on a healthy disk and looks for everything that was confirmed; what is read is settled.
-fn after(
-    nth: u64,
-    home: &Home,
-    report: &mut Report,
-    token: &str,
-    next: &AtomicU64,
-    confirmed: &mut BTreeSet<u64>,
-) -> Result<String, String> {
-    let broker = home.start()?;
-    let mut door = Door::with_token(broker.address, token);
-    let (mut seen, mut unconfirmed) = (BTreeSet::new(), 0_u64);
-    loop {
-        let deliveries = door.receive(QUEUE, &json!({"max": DRAIN_BATCH}));
-        let deliveries = deliveries.map_err(|failed| format!("run {nth}: a receive after the restart: {failed}"))?;
-        if deliveries.is_empty() {
-            break;
-        }
-        for delivery in &deliveries {
-            match body::parse(&delivery.body) {
-                Some((QUEUE, number)) => {
-                    unconfirmed += u64::from(!confirmed.contains(&number));
-                    seen.insert(number);
-                }
-                Some(_) | None => report.violation(format_args!("run {nth}: a body that nobody sent")),
-            }
-        }
-        door.settle(QUEUE, &deliveries).map_err(|failed| format!("run {nth}: an ack after the restart: {failed}"))?;
-    }
-    let lost: Vec<String> = confirmed.difference(&seen).map(u64::to_string).collect();
-    report.violations(&format!("run {nth}: confirmed messages lost"), &lost);
-    let what = format!(
-        "restarted in {} ms with all {} and {unconfirmed} more",
-        broker.ready_after.as_millis(),
-        confirmed.len()
-    );
-    *confirmed = store_some(&mut door, next)?;
-    broker.stop()?;
-    Ok(what)
+    Ok(format!("ready says {ready}, ended with {ended}"))
 }

@@ -15,9 +15,10 @@ use super::chance::Chance;
 use super::door::{Door, Failed};
 use super::ledger::Ledger;
 use super::limits::{DRAIN_MAX, KEYS_PER_PRODUCER, KILL_BATCH, KILL_WORKERS, LIFE_MS, PAUSE, RESTART_MS};
+use super::options::Options;
 use super::process::Home;
-use super::report::Report;
-use super::{Options, backlog, median_and_most, milliseconds};
+use super::report::{Counts, Report};
+use super::{backlog, median_and_most, milliseconds};
 
 const BACKLOG: &str = "backlog";
 const QUEUE: &str = "ordered";
@@ -259,6 +260,17 @@ fn judge(options: &Options, report: &mut Report, load: &Load, address: SocketAdd
         options.backlog,
         drained.again
     ));
+    let lost = ledger.lost_count();
+    let counts = Counts {
+        intended: ledger.sent(),
+        confirmed: ledger.confirmed(),
+        unknown: ledger.sent() - ledger.confirmed(),
+        delivered: ledger.deliveries,
+        again: ledger.again,
+        lost,
+        ..Counts::default()
+    };
+    report.total("kills under load", options.runs.unwrap_or(RUNS), counts);
     if ledger.confirmed() == 0 {
         report.violation("nothing was confirmed: the campaign proves nothing");
     }

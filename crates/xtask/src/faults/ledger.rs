@@ -89,6 +89,16 @@ impl Ledger {
         self.keys.iter().map(|key| key.confirmed).sum()
     }
 
+    /// Messages that were sent at least once. Each is sent until it is confirmed.
+    pub(super) fn sent(&self) -> u64 {
+        self.keys.iter().map(|key| key.sent).sum()
+    }
+
+    /// How many confirmed messages never came.
+    pub(super) fn lost_count(&self) -> u64 {
+        self.keys.iter().map(|key| key.confirmed.saturating_sub(key.next)).sum()
+    }
+
     /// Confirmed messages after the last one that arrived. Gaps before it are in `wrong_order`.
     pub(super) fn lost(&self) -> Vec<String> {
         let rows = self.keys.iter().enumerate().filter(|(_, key)| key.next < key.confirmed);

@@ -41,19 +41,72 @@ pub(super) const KILL_BATCH: u64 = 64;
 /// A process lives this long, at least and at most, before it is killed, in milliseconds.
 pub(super) const LIFE_MS: (u64, u64) = (400, 2500);
 
-/// Publishers under a failing disk.
-pub(super) const EIO_PUBLISHERS: u64 = 4;
 /// Longest wait for the injected failure.
 pub(super) const INJECTION_MAX: Duration = Duration::from_secs(12);
 /// How long publishers go on after the failure.
 pub(super) const AFTER_FAILURE: Duration = Duration::from_millis(700);
+
+/// Publishers beside one consumer while power, clocks, pauses or disks fail; one of them publishes to the topic.
+pub(super) const TRAFFIC_PUBLISHERS: u64 = 4;
+/// Most messages in one of their publishes.
+pub(super) const TRAFFIC_BATCH: u64 = 16;
+/// A lease of a client that is gone ends after this long.
+pub(super) const TRAFFIC_LEASE_MS: u64 = 500;
+/// Size of the disk in memory, in MiB: the reserve of 512 MiB, some segments, and what a filesystem takes.
+pub(super) const DEVICE_MIB: usize = 1280;
+/// Longest wait for a filesystem to let go.
+pub(super) const UNMOUNT_MAX: Duration = Duration::from_secs(20);
+/// The power goes after this long under load, at least and at most, in milliseconds.
+pub(super) const CUT_AFTER_MS: (u64, u64) = (250, 1200);
+/// In every second run flushes take this much longer.
+pub(super) const CUT_FLUSH_MS: (u64, u64) = (2, 15);
+/// The power goes this long after the first start began.
+pub(super) const FIRST_BOOT_CUT_MS: (u64, u64) = (5, 400);
+/// Wanted: a power cut with everything around it.
+pub(super) const POWER_CYCLE_MS: u64 = 6000;
+
+/// How long clients are at work before something goes wrong, and after it.
+pub(super) const BEFORE_FAULT: Duration = Duration::from_millis(400);
+/// A pause of the whole process, at least and at most, in milliseconds: longer than leases of the traffic.
+pub(super) const PAUSED_MS: (u64, u64) = (700, 3000);
+/// Wanted: from the end of a pause, or of a slow disk, to work as before.
+pub(super) const RESUME_MS: u64 = 2000;
+
+/// A jump of the wall clock, at least and at most, in seconds.
+pub(super) const CLOCK_JUMP_S: (u64, u64) = (3600, 6 * 3600);
+/// How long delayed messages wait while the clock jumps.
+pub(super) const DELAY: Duration = Duration::from_secs(3);
+/// They are looked for this much longer while the clock is wrong.
+pub(super) const DELAY_SLACK: Duration = Duration::from_millis(500);
+/// Once the clock is right, they come within this time.
+pub(super) const ARRIVAL_MAX: Duration = Duration::from_secs(10);
+
+/// Starts of a storm that are killed before they are ready.
+pub(super) const STORM_STARTS: u64 = 5;
+/// A start of a storm is killed after this long, at least and at most, in milliseconds.
+pub(super) const BOOT_KILL_MS: (u64, u64) = (1, 120);
+/// A broker that was asked to end is killed after this long, at least and at most, in milliseconds.
+pub(super) const DRAIN_KILL_MS: (u64, u64) = (0, 60);
+
+/// How long a flush takes on a slow disk.
+pub(super) const SLOW_FLUSH: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(3)];
+/// How long a disk is slow, at least.
+pub(super) const SLOW_TIME: Duration = Duration::from_secs(4);
+/// So many writes of the filesystem pass before one fails.
+pub(super) const WRITES_BEFORE: (u64, u64) = (0, 60);
+
+/// Messages in one publish over gRPC: a program is started for each.
+pub(super) const DOORS_BATCH: u64 = 50;
+/// Receives of one drain over gRPC.
+pub(super) const DRAIN_TURNS_MAX: u64 = 500;
 
 /// A data folder that is consumed must fall below this within `SHRINK_MAX`: two segments.
 pub(super) const EMPTY_FOLDER_BYTES: u64 = 2 * (64 << 20);
 /// How long the folder has to shrink.
 pub(super) const SHRINK_MAX: Duration = Duration::from_secs(60);
 /// Size of the small filesystem, in MiB: the reserve of 512 MiB and some room above it.
-pub(super) const SMALL_DISK_MIB: u64 = 1024;
+pub(super) const SMALL_DISK_MIB: u64 = 768;
 
 /// Wanted: from exec to ready, after a kill.
 pub(super) const RESTART_MS: u64 = 2000;

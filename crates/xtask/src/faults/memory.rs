@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::door::Door;
 use super::limits::{BACKLOG_MIB, CLEAN_START_MS, EMPTY_START_MS, FILL_CONNECTIONS, IDLE_MIB, QUEUES, QUEUES_MIB};
+use super::options::Options;
 use super::process::{Broker, Home, remove};
 use super::report::Report;
-use super::{Options, backlog, median_and_most, milliseconds};
+use super::{backlog, median_and_most, milliseconds};
 
 /// Starts of an empty broker; the middle one counts.
 const EMPTY_STARTS: u64 = 7;

@@ -2,12 +2,12 @@
 //! Invariant: a process ends with its value at the latest, by its own id.
 //! Used by every campaign.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,13 @@ pub(super) const PASSWORD: &str = "correct-horse-battery";
 pub(super) struct Home {
     pub(super) folder: PathBuf,
     pub(super) binary: PathBuf,
+    data: PathBuf,
+    /// Words of a program that the broker runs below, and that ends up being the broker.
+    pub(super) below: Vec<String>,
+    /// Whether the gRPC door is open.
+    pub(super) grpc: bool,
+    /// Whether clients never tell the ledger of one message that came: it must then be missed.
+    pub(super) forgets: bool,
 }
 
 impl Home {
@@ -30,11 +37,30 @@ impl Home {
             .and_then(|()| fs::create_dir_all(&folder))
             .and_then(|()| fs::write(folder.join("password"), PASSWORD));
         made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        Ok(Self { folder, binary: binary.to_path_buf() })
+        let data = folder.join("data");
+        Ok(Self { folder, binary: binary.to_path_buf(), data, below: Vec::new(), grpc: false, forgets: false })
+    }
+
+    /// The same campaign with its data elsewhere.
+    pub(super) fn with_data(&self, data: PathBuf) -> Self {
+        let Self { folder, binary, below, grpc, forgets, .. } = self;
+        let (folder, binary, below) = (folder.clone(), binary.clone(), below.clone());
+        Self { folder, binary, data, below, grpc: *grpc, forgets: *forgets }
+    }
+
+    /// The same campaign with the broker below another program, whose words come first.
+    pub(super) fn below(&self, below: &[String]) -> Self {
+        let below = [below, &self.below].concat();
+        Self { below, ..self.with_data(self.data.clone()) }
+    }
+
+    /// The same campaign with clients that forget a message.
+    pub(super) fn forgetful(self, forgets: bool) -> Self {
+        Self { forgets, ..self }
     }
 
     pub(super) fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.data.clone()
     }
 
     /// What the broker has said so far, in all its lives.
@@ -49,54 +75,34 @@ impl Home {
 
     /// Starts the broker and waits until it is ready; an error when it does not come up.
     pub(super) fn start(&self) -> Result<Broker, String> {
-        match self.launch(&[])? {
+        match self.launch()? {
             Started::Ready(broker) => Ok(broker),
             Started::Ended(status, said) => Err(format!("the broker ended with {status} before it was ready: {said}")),
         }
     }
 
-    /// Starts the broker below another program, whose words come first.
-    pub(super) fn launch(&self, below: &[String]) -> Result<Started, String> {
-        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
-        let log = log.map_err(|error| format!("cannot write the log: {error}"))?;
+    /// Starts the broker, and waits until it is ready or over.
+    pub(super) fn launch(&self) -> Result<Started, String> {
         let before = self.log().len();
-        let mut words: Vec<String> = below.to_vec();
-        words.push(self.binary.display().to_string());
-        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", "none", "--data"].map(String::from));
-        words.push(self.data().display().to_string());
-        words.push(String::from("--admin-password-file"));
-        words.push(self.folder.join("password").display().to_string());
-        let started = Instant::now();
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().map_err(|error| format!("cannot start {}: {error}", words[0]))?;
-        let pipe = child.stdout.take().expect("standard output was asked to be a pipe");
-        let (told, hears) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                let address = line.trim().strip_prefix("REST").and_then(|rest| {
-                    rest.trim().trim_start_matches("http://").trim_end_matches("/v1").parse::<SocketAddr>().ok()
-                });
-                if let Some(address) = address {
-                    // Nobody may hear any more when the start was given up.
-                    let _given_up = told.send(address);
-                }
-            }
-        });
-        let mut broker = Broker { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), ready_after: Duration::ZERO };
-        match hears.recv_timeout(START_MAX) {
-            Ok(address) => broker.address = address,
-            Err(_) => {
-                let status = broker.end_within(PAUSE * 50);
-                let said = self.log().split_off(before);
-                let status = status.map_or_else(|| String::from("no end, no banner"), |status| status.to_string());
-                return Ok(Started::Ended(status, said));
-            }
-        }
-        match broker.until_ready(started) {
+        let mut broker = self.spawn()?;
+        match broker.until_ready() {
             Ok(()) => Ok(Started::Ready(broker)),
             Err(status) => Ok(Started::Ended(status, self.log().split_off(before))),
         }
+    }
+
+    /// Starts the broker and does not wait.
+    pub(super) fn spawn(&self) -> Result<Broker, String> {
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
+        let log = log.map_err(|error| format!("cannot write the log: {error}"))?;
+        let mut words: Vec<String> = self.below.clone();
+        words.push(self.binary.display().to_string());
+        let grpc = if self.grpc { "127.0.0.1:0" } else { "none" };
+        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", grpc, "--data"].map(String::from));
+        words.push(self.data().display().to_string());
+        words.push(String::from("--admin-password-file"));
+        words.push(self.folder.join("password").display().to_string());
+        Broker::spawn(&words, log)
     }
 }
 
@@ -111,17 +117,45 @@ pub(super) enum Started {
 /// A running broker.
 pub(super) struct Broker {
     child: Child,
+    begun: Instant,
+    banner: Receiver<String>,
+    /// Where REST is, once it is ready.
     pub(super) address: SocketAddr,
+    /// Where gRPC is, when that door is open.
+    pub(super) grpc: Option<SocketAddr>,
     /// From exec until it said that it is ready.
     pub(super) ready_after: Duration,
 }
 
 impl Broker {
-    fn until_ready(&mut self, started: Instant) -> Result<(), String> {
+    /// Starts a server of ours, whose words are given, and does not wait.
+    pub(super) fn spawn(words: &[String], log: File) -> Result<Self, String> {
+        let begun = Instant::now();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().map_err(|error| format!("cannot start {}: {error}", words[0]))?;
+        let pipe = child.stdout.take().expect("standard output was asked to be a pipe");
+        let (told, banner) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                // Nobody may hear any more when the start was given up.
+                let _given_up = told.send(line);
+            }
+        });
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Ok(Self { child, begun, banner, address, grpc: None, ready_after: Duration::ZERO })
+    }
+
+    /// Waits until it says that it is ready; how it ended when it does not.
+    pub(super) fn until_ready(&mut self) -> Result<(), String> {
+        if !self.hears_addresses() {
+            let status = self.end_within(PAUSE * 50);
+            return Err(status.map_or_else(|| String::from("no end, no banner"), |status| status.to_string()));
+        }
         let mut client = Client::new(self.address, "");
-        while started.elapsed() < START_MAX {
+        while self.begun.elapsed() < START_MAX {
             if client.send("GET", "/health/ready", "").is_ok_and(|answer| answer.ok()) {
-                self.ready_after = started.elapsed();
+                self.ready_after = self.begun.elapsed();
                 return Ok(());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -130,6 +164,29 @@ impl Broker {
             thread::sleep(Duration::from_millis(2));
         }
         Err(String::from("it runs but is never ready"))
+    }
+
+    /// Reads the banner to its last line; false when there is none.
+    fn hears_addresses(&mut self) -> bool {
+        let address = |line: &str, name: &str| {
+            let rest = line.trim().strip_prefix(name)?;
+            rest.trim().trim_start_matches("http://").trim_end_matches("/v1").parse::<SocketAddr>().ok()
+        };
+        while let Ok(line) = self.banner.recv_timeout(START_MAX.saturating_sub(self.begun.elapsed())) {
+            self.address = address(&line, "REST").unwrap_or(self.address);
+            self.grpc = self.grpc.or_else(|| address(&line, "gRPC"));
+            if line.trim().starts_with("next") {
+                return self.address.port() != 0;
+            }
+        }
+        false
+    }
+
+    /// Sends it a signal by name.
+    pub(super) fn signal(&self, name: &str) -> Result<(), String> {
+        let line = format!("kill -{name} {}", self.child.id());
+        let done = Command::new("sh").args(["-c", &line]).stderr(Stdio::null()).status();
+        done.map(drop).map_err(|error| format!("cannot send a signal: {error}"))
     }
 
     /// Takes its life at once.
@@ -146,9 +203,7 @@ impl Broker {
 
     /// Asks it to end.
     pub(super) fn terminate(&self) -> Result<(), String> {
-        let line = format!("kill -TERM {}", self.child.id());
-        let done = Command::new("sh").args(["-c", &line]).stderr(Stdio::null()).status();
-        done.map(drop).map_err(|error| format!("cannot send a signal: {error}"))
+        self.signal("TERM")
     }
 
     /// How it ended, when it does in time.

@@ -6,16 +6,49 @@ use std::fmt::Display;
 
 use super::limits::EXAMPLES_MAX;
 
+/// What the ledger of a campaign holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Messages that clients were about to send.
+    pub(super) intended: u64,
+    pub(super) confirmed: u64,
+    pub(super) refused: u64,
+    /// Publishes without an answer: they may have been done.
+    pub(super) unknown: u64,
+    pub(super) delivered: u64,
+    /// Deliveries of a message that had been delivered.
+    pub(super) again: u64,
+    /// Confirmed and gone.
+    pub(super) lost: u64,
+}
+
+/// A line of the table at the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Total {
+    name: String,
+    runs: u64,
+    counts: Counts,
+}
+
 /// Violations and figures of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(super) violations: Vec<String>,
     pub(super) missed: Vec<String>,
-    pub(super) skipped: Vec<String>,
+    pub(super) totals: Vec<Total>,
+    quiet: bool,
 }
 
 impl Report {
+    /// One that prints nothing.
+    pub(super) fn quiet() -> Self {
+        Self { quiet: true, ..Self::default() }
+    }
+
     pub(super) fn line(&self, text: impl Display) {
+        if self.quiet {
+            return;
+        }
         // A reader that went away does not stop a campaign.
         let _closed = crate::say(&text.to_string());
     }
@@ -34,12 +67,6 @@ impl Report {
         }
     }
 
-    /// What was not tried, loudly.
-    pub(super) fn skip(&mut self, text: impl Display) {
-        self.line(format_args!("SKIPPED {text}"));
-        self.skipped.push(text.to_string());
-    }
-
     /// A figure beside what is wanted.
     pub(super) fn at_most(&mut self, name: &str, measured: u64, wanted: u64, unit: &str) {
         let met = measured <= wanted;
@@ -49,4 +76,25 @@ impl Report {
             self.missed.push(format!("{name}: {measured} {unit} instead of {wanted} {unit}"));
         }
     }
+
+    /// What the ledger of a campaign held at its end.
+    pub(super) fn total(&mut self, name: &str, runs: u64, counts: Counts) {
+        self.totals.push(Total { name: name.to_owned(), runs, counts });
+    }
+}
+
+/// The table of all campaigns, as lines.
+pub(super) fn table(totals: &[Total]) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:<28}{:>6}{:>10}{:>10}{:>9}{:>9}{:>10}{:>8}{:>6}  losing runs at 95 %",
+        "campaign", "runs", "intended", "confirmed", "refused", "unknown", "delivered", "again", "lost"
+    )];
+    for Total { name, runs, counts } in totals {
+        let Counts { intended, confirmed, refused, unknown, delivered, again, lost } = counts;
+        let bound = if *lost == 0 && *runs > 0 { format!("< 3/{runs}") } else { String::from("-") };
+        lines.push(format!(
+            "{name:<28}{runs:>6}{intended:>10}{confirmed:>10}{refused:>9}{unknown:>9}{delivered:>10}{again:>8}{lost:>6}  {bound}"
+        ));
+    }
+    lines
 }

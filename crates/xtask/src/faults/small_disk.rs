@@ -1,6 +1,6 @@
 //! A broker on a small filesystem of its own: it fills up, is consumed, and takes messages again.
 //! Invariant checked: a nearly full disk refuses publishes and nothing else; nothing confirmed is lost.
-//! Called by `disk`. Needs the right to mount; skipped, and said so, without it.
+//! Called by `disk`. Needs the right to mount.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::Options;
 use super::body;
 use super::door::{Door, Failed, message};
 use super::limits::{DRAIN_BATCH, FILL_BATCH, PAUSE, SHRINK_MAX, SMALL_DISK_MIB};
+use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 
@@ -101,13 +101,8 @@ impl Known {
 
 /// Runs this part of the campaign of disks.
 pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
-    let mounted = match Mounted::new(home.folder.join("small")) {
-        Ok(mounted) => mounted,
-        Err(why) => {
-            report.skip(format_args!("a full disk: a small filesystem cannot be mounted here: {why}"));
-            return Ok(());
-        }
-    };
+    let mounted = Mounted::new(home.folder.join("small"));
+    let mounted = mounted.map_err(|why| format!("a small filesystem cannot be mounted here: {why}"))?;
     let small = Home::new(mounted.0.join("home"), &options.binary)?;
     let broker = small.start()?;
     let token = Door::log_in(broker.address)?;

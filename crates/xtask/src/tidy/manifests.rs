@@ -59,6 +59,22 @@ pub(super) fn inherited(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Deliberate faults are switched on by name and never by default: in each manifest only the feature `mutants` leads
+/// to `mutants`, no default holds it, and no dependency asks for it.
+pub(super) fn mutants_are_off(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (place, text) in tree.ending("Cargo.toml") {
+        for (number, line) in section(text, |_| true) {
+            let asks = line.split('"').skip(1).step_by(2).any(|word| word == "mutants" || word.ends_with("/mutants"));
+            if asks && !line.starts_with('#') && !line.starts_with("mutants = [") {
+                let what = "only the feature mutants may lead to mutants: a build that ships must not hold them";
+                findings.push(Finding::error(format!("{place}:{number}"), what));
+            }
+        }
+    }
+    findings
+}
+
 fn is_dependencies(name: &str) -> bool {
     DEPENDENCIES.iter().any(|kind| name == *kind || name.ends_with(&format!(".{kind}")))
 }
@@ -86,6 +102,21 @@ mod tests {
             let findings = inherited(&Tree::planted(&[("crates/web/Cargo.toml", &wrong)]));
             assert_eq!(findings.len(), 1, "{section}");
             assert!(findings[0].to_string().contains("crates/web/Cargo.toml:7: the version belongs"), "{findings:?}");
+        }
+    }
+
+    #[test]
+    fn a_default_or_a_dependency_that_switches_mutants_on_fails() {
+        let fine = "[features]\n# \"mutants\" stays off.\nmutants = [\"node/mutants\"]\ndefault = []\n";
+        assert_eq!(mutants_are_off(&Tree::planted(&[("crates/server/Cargo.toml", fine)])), []);
+        for wrong in [
+            "[features]\ndefault = [\"mutants\"]\n",
+            "[features]\nextra = [\"node/mutants\"]\n",
+            "[dependencies]\nnode = { workspace = true, features = [\"mutants\"] }\n",
+        ] {
+            let findings = mutants_are_off(&Tree::planted(&[("crates/server/Cargo.toml", wrong)]));
+            assert_eq!(findings.len(), 1, "{wrong}");
+            assert!(findings[0].to_string().contains("crates/server/Cargo.toml:2: only the feature"), "{findings:?}");
         }
     }
 

@@ -70,6 +70,7 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("clippy bans", clippy::bans),
     ("reasons of dependencies", manifests::reasons),
     ("crate manifests", manifests::inherited),
+    ("mutants off", manifests::mutants_are_off),
     ("docs/errors.md", docs::errors),
     ("docs/access.md", rights::access),
     ("ARCHITECTURE.md", prose::architecture),

@@ -2,6 +2,8 @@
 //! Invariant: synced content and names survive whole; of the rest any subset of sectors and names may.
 //! Called by `MemoryDisk::after_power_cut`. Tests: `tests/simulated_disk.rs`.
 
+use std::collections::BTreeSet;
+
 use super::image::{Content, Image, Unsynced, write_into};
 use super::random::Random;
 use crate::little_endian::{buffer_size, file_size};
@@ -23,6 +25,10 @@ pub enum PowerCut {
     },
     /// Of each file all but the first sector that was written: the tail arrives before the head.
     LoseHeads,
+    /// The names alone: files are where they were put, without what was written to them.
+    KeepNames,
+    /// The contents alone: what was written lies in files under their old names.
+    KeepContents,
 }
 
 impl PowerCut {
@@ -32,10 +38,19 @@ impl PowerCut {
             cut: self,
             random: Random::seeded(match self {
                 PowerCut::Torn { seed } => seed,
-                PowerCut::LoseAll | PowerCut::KeepAll | PowerCut::LoseHeads => 0,
+                PowerCut::LoseAll
+                | PowerCut::KeepAll
+                | PowerCut::LoseHeads
+                | PowerCut::KeepNames
+                | PowerCut::KeepContents => 0,
             }),
         };
-        let files = before.files.iter().map(|content| survivors.content(content)).collect();
+        // Files without a name cannot be found any more; they stand empty, so that numbers stay.
+        let named: BTreeSet<usize> = before.names.values().chain(before.durable_names.values()).copied().collect();
+        let survivor = |(number, content)| {
+            if named.contains(&number) { survivors.content(content) } else { Content::default() }
+        };
+        let files = before.files.iter().enumerate().map(survivor).collect();
         let mut names = before.durable_names.clone();
         for change in &before.unsynced_names {
             if survivors.keeps_name() {
@@ -54,16 +69,24 @@ struct Survivors {
 impl Survivors {
     fn keeps_name(&mut self) -> bool {
         match self.cut {
-            PowerCut::LoseAll => false,
-            PowerCut::KeepAll | PowerCut::LoseHeads => true,
+            PowerCut::LoseAll | PowerCut::KeepContents => false,
+            PowerCut::KeepAll | PowerCut::LoseHeads | PowerCut::KeepNames => true,
+            PowerCut::Torn { .. } => self.random.one_in(2),
+        }
+    }
+
+    fn keeps_length(&mut self) -> bool {
+        match self.cut {
+            PowerCut::LoseAll | PowerCut::KeepNames => false,
+            PowerCut::KeepAll | PowerCut::LoseHeads | PowerCut::KeepContents => true,
             PowerCut::Torn { .. } => self.random.one_in(2),
         }
     }
 
     fn keeps_sector(&mut self, is_first: bool) -> bool {
         match self.cut {
-            PowerCut::LoseAll => false,
-            PowerCut::KeepAll => true,
+            PowerCut::LoseAll | PowerCut::KeepNames => false,
+            PowerCut::KeepAll | PowerCut::KeepContents => true,
             PowerCut::LoseHeads => !is_first,
             PowerCut::Torn { .. } => self.random.one_in(2),
         }
@@ -84,7 +107,7 @@ impl Survivors {
                     }
                 }
                 Unsynced::SetLength(length) => {
-                    if self.keeps_name() {
+                    if self.keeps_length() {
                         durable.resize(buffer_size(*length), 0);
                     }
                 }

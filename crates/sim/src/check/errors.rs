@@ -1,0 +1,101 @@
+//! Errors say what is so: a refusal comes when its reason holds and only then; a fault only after a fault.
+//! Invariant checked: names that are there are found, rights are those granted, failures fit the life.
+//! Called by the reference with each answer, and by the clients with each failure.
+
+use broker::command::{Action, Command, Principal};
+use model::code::Code;
+use model::failure::{Failure, Unavailable};
+use model::name::QueueName;
+
+use super::Property;
+use crate::book::{Answer, Book, Notes};
+use crate::events::Event;
+
+/// An answer to a command.
+pub fn check(book: &Book, command: &Command, answer: &Answer, notes: &mut Notes) {
+    let code = answer.as_ref().err().map(model::refusal::Refusal::code);
+    rights(book, command, code, notes);
+    if let Some(name) = queue_of(&command.action).filter(|_| command.principal == Principal::System) {
+        let is_there = book.queue_ids.contains_key(name);
+        notes.verdicts.demand(Property::Errors, is_there != (code == Some(Code::QueueNotFound)), || {
+            format!("queue {name} exists: {is_there}, and the answer is {code:?}")
+        });
+    }
+    if let (Action::CreateQueue(request), Ok(_)) = (&command.action, answer) {
+        let known = book.queue_ids.get(&request.queue.name).and_then(|id| book.queues.get(id));
+        notes.verdicts.demand(Property::Errors, known.is_none_or(|queue| queue.settings == request.settings), || {
+            format!("queue {} exists with other settings, and creating it was done", request.queue.name)
+        });
+    }
+    if code == Some(Code::QueueInUse) {
+        notes.tally.note(Event::QueueInUse);
+    }
+    if code == Some(Code::NotAssigned) {
+        notes.tally.note(Event::CommitForeign);
+    }
+}
+
+/// The guest does what was granted, and nothing else.
+fn rights(book: &Book, command: &Command, code: Option<Code>, notes: &mut Notes) {
+    let is_forbidden = code == Some(Code::Forbidden);
+    let may = match (&command.principal, &command.action) {
+        (Principal::System, _) => true,
+        (Principal::User { id, .. }, Action::Publish { queue, .. }) => {
+            Some(*id) == book.guest && book.guest_may(queue.name.as_str())
+        }
+        (Principal::User { .. }, _) => false,
+    };
+    // Whoever may not look is not told whether it exists.
+    let is_there = queue_of(&command.action).is_none_or(|name| book.queue_ids.contains_key(name));
+    notes.verdicts.demand(Property::Errors, may != is_forbidden || !is_there, || {
+        format!("{:?} may do {:?}: {may}, and the answer is {code:?}", command.principal, command.action)
+    });
+    if command.principal != Principal::System {
+        notes.tally.note(if is_forbidden { Event::Forbidden } else { Event::Granted });
+    }
+}
+
+/// The queue that an action needs.
+fn queue_of(action: &Action) -> Option<&QueueName> {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "only these name a queue that must be there")]
+    match action {
+        Action::AlterQueue(request) => Some(&request.queue.name),
+        Action::DeleteQueue(request) => Some(&request.queue.name),
+        Action::PurgeQueue(request) => Some(&request.queue.name),
+        Action::CancelMessages(request) => Some(&request.queue.name),
+        Action::Publish { queue, .. } => Some(&queue.name),
+        _ => None,
+    }
+}
+
+/// What a life has met, so that failures can be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// The disk was made to fail.
+    pub disk_failed: bool,
+    /// The disk was made small in this life.
+    pub disk_small: bool,
+    /// The disk is small now.
+    pub disk_is_small: bool,
+    /// A publish was refused for lack of room, and none was accepted since.
+    pub was_refused_for_room: bool,
+    /// The shard is closing.
+    pub closing: bool,
+}
+
+/// A submission failed.
+pub fn failed(failure: &Failure, around: Circumstances, notes: &mut Notes) {
+    let is_called_for = match failure {
+        Failure::Refused(_) => true,
+        Failure::Fault(_) => around.disk_failed || around.disk_small,
+        Failure::Unavailable(unavailable) => match unavailable {
+            Unavailable::DiskNearlyFull => around.disk_small,
+            Unavailable::Draining => around.closing,
+            Unavailable::Unknown | Unavailable::NoLeader => around.disk_failed || around.disk_small || around.closing,
+            Unavailable::Starting | Unavailable::Busy | Unavailable::MemoryFull | Unavailable::Unreachable => false,
+        },
+    };
+    notes.verdicts.demand(Property::Errors, is_called_for, || {
+        format!("{failure:?} was answered, and nothing called for it ({around:?})")
+    });
+}

@@ -1,0 +1,188 @@
+//! A client does one operation against the shard, as the node would for it.
+//! Invariant: what it is told is judged at once; what it is not told stays open.
+//! Started by `life`, one task an operation.
+
+mod queues;
+mod receive;
+mod topics;
+
+pub use queues::GUEST;
+pub use receive::shared_of;
+pub use topics::stream;
+
+use std::time::Duration;
+
+use broker::command::{Action, Command, Principal};
+use broker::outcome::Outcome;
+use broker::record;
+use bytes::Bytes;
+use model::access::Scope;
+use model::failure::{Failure, Unavailable};
+use model::message::{MessageId, NewMessage};
+use model::name::{NamespaceName, QueueName, QueueRef, TopicName, TopicRef};
+use shard::Shard;
+
+use crate::chance::Chance;
+use crate::check::{errors, liveness};
+use crate::configuration::{QUEUES, TOPICS};
+use crate::disk::CutDisk;
+use crate::events::Event;
+use crate::limits::OPERATION_PATIENCE;
+use crate::operation::Kind;
+use crate::watched::Watched;
+use crate::world::world;
+
+/// A client with its connection to a life of the shard.
+#[derive(Clone)]
+pub struct Client {
+    /// The shard.
+    pub shard: Shard<Watched>,
+    /// Its disk: when the power is cut, nobody hears an answer any more.
+    pub disk: CutDisk,
+}
+
+/// The name of a queue.
+#[must_use]
+pub fn queue_ref(name: &str) -> QueueRef {
+    let name = QueueName::parse(name).expect("the names of the simulator keep the rules");
+    QueueRef { namespace: NamespaceName::default(), name }
+}
+
+/// The name of a topic.
+#[must_use]
+pub fn topic_ref(name: &str) -> TopicRef {
+    let name = TopicName::parse(name).expect("the names of the simulator keep the rules");
+    TopicRef { namespace: NamespaceName::default(), name }
+}
+
+fn any_queue(chance: &mut Chance) -> usize {
+    usize::try_from(chance.below(u64::try_from(QUEUES.len()).unwrap_or(1))).unwrap_or_default()
+}
+
+fn any_topic(chance: &mut Chance) -> usize {
+    usize::try_from(chance.below(u64::try_from(TOPICS.len()).unwrap_or(1))).unwrap_or_default()
+}
+
+/// Encodes a message with its number as the id that the broker would give, or as one of the producer.
+fn encode(number: u64, message: &mut NewMessage, is_producers_id: bool) -> Bytes {
+    let id = MessageId::parse(&format!("m{number}")).expect("a number is an id");
+    if is_producers_id {
+        message.id = Some(id.clone());
+    }
+    record::encode(message, &id, "simulator")
+}
+
+impl Client {
+    /// Does an operation of a kind.
+    pub async fn perform(&self, kind: Kind, chance: &mut Chance) {
+        match kind {
+            Kind::Publish => self.publish(chance).await,
+            Kind::PublishAgain => self.publish_again(chance).await,
+            Kind::Receive => self.receive_from_queue(chance).await,
+            Kind::ReceiveShared => self.receive_shared(chance).await,
+            Kind::Ack => self.ack(chance).await,
+            Kind::Nack => self.nack(chance).await,
+            Kind::Extend => self.extend(chance).await,
+            Kind::Release => self.release(chance).await,
+            Kind::SettleLate => self.settle_late(chance).await,
+            Kind::Peek => self.peek(chance).await,
+            Kind::Cancel => self.cancel(chance).await,
+            Kind::Purge => self.purge(chance).await,
+            Kind::Redrive => self.redrive(chance).await,
+            Kind::AlterQueue => self.alter_queue(chance).await,
+            Kind::RecreateQueue => self.recreate_queue(chance).await,
+            Kind::PublishTopic => self.publish_topic(chance).await,
+            Kind::ReadPartition => self.read_partition(chance).await,
+            Kind::Commit => self.commit(chance).await,
+            Kind::Seek => self.seek(chance).await,
+            Kind::RecreateSubscription => self.recreate_subscription(chance).await,
+            Kind::AlterTopic => self.alter_topic(chance).await,
+            Kind::Grant => self.grant(chance).await,
+            Kind::GuestPublish => self.guest_publish(chance).await,
+        }
+    }
+
+    /// Submits a command of the system; `None` when it was refused or not answered.
+    pub async fn submit(&self, action: Action) -> Option<Outcome> {
+        self.submit_as(Principal::System, action).await
+    }
+
+    async fn submit_as(&self, principal: Principal, action: Action) -> Option<Outcome> {
+        let is_freeing = action.is_freeing();
+        let is_publish = matches!(action, Action::Publish { .. } | Action::PublishTopic { .. });
+        let name = format!("{action:.60?}");
+        let answered = self.in_time(&name, self.shard.submit(Command { principal, action })).await?;
+        if self.disk.is_cut() {
+            return None;
+        }
+        world(|world| {
+            world.operations += 1;
+            match answered {
+                Ok(answer) => {
+                    world.note_step("answer", u64::from(answer.is_ok()));
+                    if world.around.disk_is_small && is_freeing {
+                        world.notes.tally.note(Event::DiskFullFreeing);
+                    }
+                    if is_publish && answer.is_ok() && world.around.was_refused_for_room {
+                        world.around.was_refused_for_room = false;
+                        world.notes.tally.note(Event::DiskFullOver);
+                    }
+                    answer.ok()
+                }
+                Err(failure) => {
+                    world.failed(&failure);
+                    None
+                }
+            }
+        })
+    }
+
+    /// Waits for an answer as long as clients are patient.
+    async fn in_time<T>(&self, what: &str, answer: impl Future<Output = T>) -> Option<T> {
+        let answered = tokio::time::timeout(OPERATION_PATIENCE, answer).await;
+        if answered.is_err() && !self.disk.is_cut() {
+            world(|world| liveness::hung(what, OPERATION_PATIENCE, &mut world.notes));
+        }
+        answered.ok()
+    }
+
+    /// Looks at the machine; `None` when it cannot be looked at.
+    fn look<R>(&self, look: impl FnOnce(&broker::Machine) -> R) -> Option<R> {
+        if self.disk.is_cut() {
+            return None;
+        }
+        match self.shard.with_machine(|machine| look(&machine.0)) {
+            Ok(seen) => Some(seen),
+            Err(failure) => {
+                world(|world| world.failed(&failure));
+                None
+            }
+        }
+    }
+
+    async fn pause(&self, chance: &mut Chance, most_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(chance.below(most_ms.max(1)))).await;
+    }
+}
+
+impl crate::world::World {
+    fn failed(&mut self, failure: &Failure) {
+        self.note_step("failure", 0);
+        errors::failed(failure, self.around, &mut self.notes);
+        match failure {
+            Failure::Unavailable(Unavailable::DiskNearlyFull) => {
+                self.around.was_refused_for_room = true;
+                self.notes.tally.note(Event::DiskFull);
+            }
+            Failure::Unavailable(Unavailable::Unknown) | Failure::Fault(_) => {
+                self.notes.tally.note(Event::OutcomeUnknown);
+            }
+            Failure::Unavailable(_) | Failure::Refused(_) => {}
+        }
+    }
+}
+
+/// The user that has rights only by grants.
+fn guest(id: model::number::UserId) -> Principal {
+    Principal::User { id, scope: Scope::full() }
+}

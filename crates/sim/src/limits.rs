@@ -1,0 +1,38 @@
+//! Every bound of the simulator, by name.
+//! Invariant: no run, wait or list of the simulator goes past a figure on this page.
+//! Used by all rooms.
+
+use std::time::Duration;
+
+/// Operations that the clients do in one seed while faults come.
+pub const OPERATIONS: u64 = 2000;
+/// Fewest faults of one seed.
+pub const FAULTS_MIN: u64 = 20;
+/// Most faults of one seed.
+pub const FAULTS_MAX: u64 = 30;
+/// Violations of one run that are told.
+pub const VIOLATIONS_KEPT: usize = 5;
+/// Virtual time after which an operation has hung.
+pub const OPERATION_PATIENCE: Duration = Duration::from_secs(120);
+/// Virtual time in which a start must be done.
+pub const START_PATIENCE: Duration = Duration::from_secs(60);
+/// Virtual time in which everything must be drained once the faults are over.
+pub const DRAIN_PATIENCE: Duration = Duration::from_secs(600);
+/// Starts that may fail one after the other because faults hit them.
+pub const STARTS_MAX: u64 = 200;
+/// Segments that may be left once everything was drained and deleted.
+pub const SEGMENTS_LEFT_MAX: u64 = 3;
+/// Seeds in which every event must occur.
+pub const COVERAGE_SEEDS: u64 = 1000;
+/// Seeds in which every mutant must be caught.
+pub const MUTANT_SEEDS: u64 = 500;
+/// Batches between two comparisons of the whole state.
+pub const COMPARE_EVERY: u64 = 16;
+/// Batches between two hashes of the whole state.
+pub const HASH_EVERY: u64 = 16;
+/// Receipts that clients remember.
+pub const RECEIPTS_KEPT: usize = 200;
+/// Failing seeds after which a campaign stops, and that are told.
+pub const FAILURES_TOLD: usize = 20;
+/// Runs that the minimiser spends on one failure.
+pub const MINIMISER_RUNS: u64 = 400;

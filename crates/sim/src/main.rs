@@ -1,0 +1,137 @@
+//! The program of the simulator; `cargo xtask sim` builds and starts it.
+//! Invariant: it exits with success only when no promise was broken and every event was seen.
+//! Options: `--help`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+use std::{env, fs, panic};
+
+use sim::campaign::{Sum, campaign};
+use sim::events::Event;
+use sim::limits::COVERAGE_SEEDS;
+use sim::minimise::minimise;
+use sim::run::{Report, run};
+use sim::schedule::Schedule;
+
+const USAGE: &str = "usage: sim [--seeds N] [--first S] [--jobs J]
+       sim --traces N [--first S]
+       sim --repeat FILE-OR-SEED [--minimise]
+
+  --seeds N     seeds to run (1000)
+  --first S     the first of them (0)
+  --jobs J      threads (all processors)
+  --traces N    prints the hash of each trace, to compare builds
+  --repeat      runs one seed, or one schedule from a file, and tells its story
+  --minimise    shrinks a failure to a schedule for crates/sim/tests/regressions";
+
+#[derive(Default)]
+struct Options {
+    seeds: Option<u64>,
+    first: u64,
+    jobs: Option<u64>,
+    traces: Option<u64>,
+    repeat: Option<String>,
+    minimise: bool,
+}
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(code) => code,
+        Err(what) => {
+            let _closed = writeln!(io::stderr(), "sim: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(text: &str) {
+    // Whoever closed the pipe does not want to hear.
+    let _closed = writeln!(io::stdout(), "{text}");
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options::default();
+    let mut words = env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+        let number = |text: String| text.parse::<u64>().map_err(|_| format!("{text} is not a number"));
+        match word.as_str() {
+            "--seeds" => options.seeds = Some(number(value()?)?),
+            "--first" => options.first = number(value()?)?,
+            "--jobs" => options.jobs = Some(number(value()?)?),
+            "--traces" => options.traces = Some(number(value()?)?),
+            "--repeat" => options.repeat = Some(value()?),
+            "--minimise" => options.minimise = true,
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    Ok(options)
+}
+
+fn start() -> Result<ExitCode, String> {
+    let options = options()?;
+    if let Some(what) = &options.repeat {
+        return repeat(what, options.minimise);
+    }
+    if let Some(seeds) = options.traces {
+        for seed in options.first..options.first + seeds {
+            say(&format!("{seed} {:016x}", run(&Schedule::of(seed)).trace));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let seeds = options.seeds.unwrap_or(COVERAGE_SEEDS);
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = options.jobs.unwrap_or(u64::try_from(processors).unwrap_or(1));
+    let began = Instant::now();
+    let sum = campaign(options.first, seeds, jobs, &tell);
+    report(&sum, began.elapsed().as_secs_f64());
+    let must_cover = COVERAGE_SEEDS <= seeds && sum.failed == 0;
+    let missing = if must_cover { sum.missing() } else { Vec::new() };
+    for event in &missing {
+        say(&format!("never seen in {seeds} seeds: {}", event.word()));
+    }
+    Ok(if sum.failed == 0 && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(seed: u64, report: &Report) {
+    for violation in &report.violations {
+        say(&format!("seed {seed}: {:?}: {}", violation.property, violation.what));
+    }
+    say(&format!("seed {seed}: repeat it with: cargo xtask sim --repeat {seed}"));
+}
+
+fn report(sum: &Sum, seconds: f64) {
+    for event in Event::ALL {
+        say(&format!("{:>12}  {}", sum.tally.count(*event), event.word()));
+    }
+    let Sum { seeds, operations, faults, lives, batches, .. } = sum;
+    let (least, least_faults) = (sum.operations_min.unwrap_or_default(), sum.faults_min.unwrap_or_default());
+    say(&format!("{seeds} seeds: {operations} operations, {faults} faults, {lives} lives, {batches} batches"));
+    say(&format!("fewest of one seed: {least} operations, {least_faults} faults"));
+    let whole = u32::try_from(*seeds).map_or(f64::MAX, f64::from);
+    say(&format!("{seconds:.1} s, {:.1} seeds a second", whole / seconds.max(0.001)));
+    say(&format!("{} seeds broke a promise", sum.failed));
+}
+
+fn repeat(what: &str, is_minimised: bool) -> Result<ExitCode, String> {
+    panic::set_hook(Box::new(|_| {}));
+    let schedule = match what.parse::<u64>() {
+        Ok(seed) => Schedule::of(seed),
+        Err(_) => {
+            let text = fs::read_to_string(what).map_err(|error| format!("cannot read {what}: {error}"))?;
+            Schedule::parse(&text)?
+        }
+    };
+    let schedule = if is_minimised { minimise(&schedule).unwrap_or(schedule) } else { schedule };
+    let report = run(&schedule);
+    for line in &report.story {
+        say(line);
+    }
+    say(&format!("trace {:016x}, {} operations, {} faults", report.trace, report.operations, report.faults));
+    for violation in &report.violations {
+        say(&format!("{:?}: {}", violation.property, violation.what));
+    }
+    say(&format!("\n{schedule}"));
+    Ok(if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

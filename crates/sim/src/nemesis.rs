@@ -1,0 +1,141 @@
+//! What goes wrong, and when: drawn before the run, so that a fault can be left out without shifting the rest.
+//! Invariant: a seed has at least `FAULTS_MIN` faults; each comes before the operation that it names.
+//! Drawn by `run`, performed by `life`.
+
+use crate::chance::{Chance, Purpose};
+use crate::limits::{FAULTS_MAX, FAULTS_MIN};
+
+/// A call of the disk that can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Of bytes into a file.
+    Write,
+    /// Of a file.
+    Sync,
+    /// Of the names of the folder.
+    SyncFolder,
+    /// Of bytes out of a file.
+    Read,
+    /// Of a file.
+    Open,
+}
+
+/// What is left of what was not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survival {
+    /// Nothing.
+    Nothing,
+    /// Everything.
+    Everything,
+    /// Any sectors and names.
+    Torn,
+    /// All but the first sector of each file.
+    Tails,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The power fails after so many changes of the disk.
+    PowerCut(u64, Survival),
+    /// As that, and again after so many changes of the next start.
+    PowerCutTwice(u64, Survival),
+    /// The process is killed.
+    Kill,
+    /// The process is stopped in order and starts again.
+    Restart,
+    /// A call fails, the nth from now.
+    Failing(Call, u64),
+    /// So many bytes are left on the disk, until so many operations later.
+    Full(u64, u64),
+    /// The disk takes so many times as long, until so many operations later.
+    Slow(u64, u64),
+    /// The clock jumps by milliseconds.
+    Jump(i64),
+    /// Clients go away in the middle of what they do.
+    Vanish,
+    /// Clients forget what they hold.
+    Forget,
+    /// The process is killed, and a bit of some file is flipped for its next start.
+    BitRot(u64),
+}
+
+/// A fault with its moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Its number in the plan.
+    pub number: u64,
+    /// Before which operation.
+    pub at: u64,
+    /// What.
+    pub fault: Fault,
+}
+
+/// Draws the faults of a seed, in the order of their moments.
+#[must_use]
+pub fn plan(seed: u64, operations: u64) -> Vec<Planned> {
+    let mut chance = Chance::of(seed, Purpose::Nemesis, 0);
+    // Which kinds are on, and how strong.
+    let usual = [30, 12, 10, 24, 8, 8, 10, 10, 8, 8];
+    let mut weights = usual.map(|weight| if chance.one_in(4) { 0 } else { weight * chance.between(1, 4) });
+    // A seed without power cuts is a weak one.
+    weights[0] += 10;
+    let count = chance.between(FAULTS_MIN, FAULTS_MAX);
+    let mut moments: Vec<u64> = (0..count).map(|_| chance.below(operations)).collect();
+    // Half of the seeds lose power at the very first start.
+    if chance.one_in(2) {
+        moments[0] = 0;
+    }
+    moments.sort_unstable();
+    let first = moments.first().copied();
+    let plan = (0..).zip(moments).map(|(number, at)| {
+        let mut fault = draw(&mut chance, &weights);
+        if first == Some(0) && number == 0 {
+            fault = Fault::PowerCutTwice(chance.between(1, 25), survival(&mut chance));
+        }
+        Planned { number, at, fault }
+    });
+    plan.collect()
+}
+
+fn survival(chance: &mut Chance) -> Survival {
+    *chance.among(&[Survival::Nothing, Survival::Torn, Survival::Torn, Survival::Tails, Survival::Everything])
+}
+
+fn draw(chance: &mut Chance, weights: &[u64]) -> Fault {
+    match chance.weighted(weights) {
+        0 => Fault::PowerCut(chance.between(1, 60), survival(chance)),
+        1 => Fault::Kill,
+        2 => Fault::Restart,
+        3 => failing(chance),
+        4 => Fault::Full(chance.between(0, 60_000), chance.between(5, 80)),
+        5 => Fault::Slow(chance.between(5, 200), chance.between(5, 60)),
+        6 => Fault::Jump(jump(chance)),
+        7 => {
+            if chance.one_in(2) {
+                Fault::Vanish
+            } else {
+                Fault::Forget
+            }
+        }
+        8 => Fault::BitRot(chance.number()),
+        _ => Fault::PowerCutTwice(chance.between(1, 40), survival(chance)),
+    }
+}
+
+fn failing(chance: &mut Chance) -> Fault {
+    let call =
+        *chance.among(&[Call::Write, Call::Write, Call::Sync, Call::Sync, Call::SyncFolder, Call::Read, Call::Open]);
+    let most = match call {
+        Call::Write | Call::Sync => 30,
+        Call::SyncFolder | Call::Open | Call::Read => 6,
+    };
+    Fault::Failing(call, chance.between(1, most))
+}
+
+fn jump(chance: &mut Chance) -> i64 {
+    let by = if chance.one_in(4) { chance.between(1000, 3_600_000) } else { chance.between(100, 8000) };
+    let by = i64::try_from(by).unwrap_or_default();
+    // Back only a little: until the clock is past the newest stamp again, no time passes.
+    if chance.one_in(3) { -by.min(5000) } else { by }
+}

@@ -1,0 +1,114 @@
+//! What a run is to do: a seed, and what is left out of it. Written as text, so that a failure can be kept.
+//!
+//! ```text
+//! seed 4711
+//! operations 812
+//! without faults 3 5 6
+//! without operations 10-200 300-301
+//! ```
+//! Invariant: reading what was written gives the same schedule.
+//! Read from `tests/regressions/`, shrunk by `minimise`. Tests: below.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::limits::OPERATIONS;
+use crate::nemesis::{Planned, plan};
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The seed.
+    pub seed: u64,
+    /// How many operations.
+    pub operations: u64,
+    /// Faults that are left out, by their numbers.
+    pub without_faults: BTreeSet<u64>,
+    /// Operations that are left out: from the first up to and with the second.
+    pub without_operations: Vec<(u64, u64)>,
+}
+
+impl Schedule {
+    /// Everything of a seed.
+    #[must_use]
+    pub const fn of(seed: u64) -> Self {
+        Self { seed, operations: OPERATIONS, without_faults: BTreeSet::new(), without_operations: Vec::new() }
+    }
+
+    /// The faults that come.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Planned> {
+        let all = plan(self.seed, OPERATIONS).into_iter();
+        all.filter(|planned| planned.at < self.operations && !self.without_faults.contains(&planned.number)).collect()
+    }
+
+    /// Whether an operation is left out.
+    #[must_use]
+    pub fn leaves_out(&self, number: u64) -> bool {
+        self.without_operations.iter().any(|(first, last)| (*first..=*last).contains(&number))
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// What is wrong with which line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut schedule = Self::of(0);
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let wrong = || format!("this line of a schedule cannot be read: {line}");
+            let number = |word: &str| word.parse::<u64>().map_err(|_| wrong());
+            match words.as_slice() {
+                ["seed", seed] => schedule.seed = number(seed)?,
+                ["operations", operations] => schedule.operations = number(operations)?,
+                ["without", "faults", faults @ ..] => {
+                    for fault in faults {
+                        schedule.without_faults.insert(number(fault)?);
+                    }
+                }
+                ["without", "operations", ranges @ ..] => {
+                    for range in ranges {
+                        let (first, last) = range.split_once('-').unwrap_or((range, range));
+                        schedule.without_operations.push((number(first)?, number(last)?));
+                    }
+                }
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(schedule)
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}", self.seed)?;
+        writeln!(f, "operations {}", self.operations)?;
+        if !self.without_faults.is_empty() {
+            let faults: Vec<String> = self.without_faults.iter().map(u64::to_string).collect();
+            writeln!(f, "without faults {}", faults.join(" "))?;
+        }
+        if !self.without_operations.is_empty() {
+            let ranges: Vec<String> =
+                self.without_operations.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+            writeln!(f, "without operations {}", ranges.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_survives_its_text_form() {
+        let schedule = Schedule {
+            seed: 4711,
+            operations: 812,
+            without_faults: BTreeSet::from([3, 5]),
+            without_operations: vec![(10, 200), (300, 300)],
+        };
+        assert_eq!(Schedule::parse(&schedule.to_string()), Ok(schedule));
+        assert!(Schedule::parse("seed x").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! What the ledger says: which confirmed messages are missing, and what came that should not have come.
+//! Invariant: it knows nothing but the lines of the ledger's file.
+//! Read from the file that `journal` writes; used by every campaign that has traffic. Tests below.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::report::{Counts, Report};
+
+/// Everything that has been read so far.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    path: PathBuf,
+    read: u64,
+    streams: BTreeMap<String, Stream>,
+    /// Refusals by their code.
+    pub(super) codes: BTreeMap<String, u64>,
+    counts: Counts,
+    /// When the latest publish was sent that has been confirmed, in microseconds.
+    pub(super) last_confirmed_sent: u64,
+    never_sent: Vec<String>,
+    wrong: Vec<String>,
+    after_ack: Vec<String>,
+    lost: BTreeSet<String>,
+}
+
+/// The messages of one queue or topic.
+#[derive(Debug, Default)]
+struct Stream {
+    intended: BTreeSet<u64>,
+    /// When the publish that begins with a number was sent, in microseconds.
+    sent_at: BTreeMap<u64, u64>,
+    confirmed: BTreeSet<u64>,
+    delivered: BTreeSet<u64>,
+    settled: BTreeSet<u64>,
+}
+
+impl Account {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_path_buf(), ..Self::default() }
+    }
+
+    /// Reads what was written since the last time.
+    pub(super) fn read_on(&mut self) -> Result<(), String> {
+        let problem = |error: std::io::Error| format!("cannot read the ledger: {error}");
+        let mut file = File::open(&self.path).map_err(problem)?;
+        file.seek(SeekFrom::Start(self.read)).map_err(problem)?;
+        let mut from = BufReader::new(file);
+        let mut line = String::new();
+        while from.read_line(&mut line).map_err(problem)? > 0 {
+            self.read += u64::try_from(line.len()).expect("lines are short");
+            self.take(line.trim_end());
+            line.clear();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, line: &str) {
+        let mut words = line.split(' ');
+        let (word, label) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let rest: Vec<&str> = words.collect();
+        let numbers: Vec<u64> = rest.iter().map_while(|word| word.parse().ok()).collect();
+        let range = || match numbers.as_slice() {
+            [first, last, ..] => *first..*last + 1,
+            [] | [_] => 0..0,
+        };
+        let count = |range: &std::ops::Range<u64>| range.end - range.start;
+        let stream = self.streams.entry(label.to_owned()).or_default();
+        match word {
+            "intent" => {
+                self.counts.intended += count(&range());
+                stream.intended.extend(range());
+                if let [first, _, at] = numbers.as_slice() {
+                    stream.sent_at.insert(*first, *at);
+                }
+            }
+            "confirmed" => {
+                self.counts.confirmed += count(&range());
+                stream.confirmed.extend(range());
+                let sent_at = numbers.first().and_then(|first| stream.sent_at.get(first));
+                self.last_confirmed_sent = self.last_confirmed_sent.max(sent_at.copied().unwrap_or_default());
+            }
+            "refused" => {
+                self.counts.refused += count(&range());
+                *self.codes.entry(rest.get(2).copied().unwrap_or_default().to_owned()).or_default() += 1;
+            }
+            "unknown" => self.counts.unknown += count(&range()),
+            "delivered" => {
+                for number in numbers {
+                    self.counts.delivered += 1;
+                    if !stream.intended.contains(&number) {
+                        self.never_sent.push(format!("{label}/{number}"));
+                    }
+                    if stream.settled.contains(&number) {
+                        self.after_ack.push(format!("{label}/{number}"));
+                    }
+                    if !stream.delivered.insert(number) {
+                        self.counts.again += 1;
+                    }
+                }
+            }
+            "settled" => stream.settled.extend(numbers),
+            _ => self.wrong.push(line.to_owned()),
+        }
+    }
+
+    pub(super) fn is_settled(&self, label: &str, number: u64) -> bool {
+        self.streams.get(label).is_some_and(|stream| stream.settled.contains(&number))
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts { lost: u64::try_from(self.lost.len()).expect("it is in memory"), ..self.counts }
+    }
+
+    /// Says what is wrong after everything of a stream was drained; each fault is said once.
+    pub(super) fn judge(&mut self, label: &str, when: &str, report: &mut Report) {
+        let stream = self.streams.entry(label.to_owned()).or_default();
+        let missing = stream.confirmed.difference(&stream.delivered).map(|number| format!("{label}/{number}"));
+        let missing: Vec<String> = missing.filter(|name| !self.lost.contains(name)).collect();
+        self.lost.extend(missing.iter().cloned());
+        report.violations(&format!("{when}: confirmed messages lost"), &missing);
+        report.violations(&format!("{when}: messages that nobody sent"), &std::mem::take(&mut self.never_sent));
+        report.violations(&format!("{when}: bodies that nobody sent"), &std::mem::take(&mut self.wrong));
+        let after_ack = std::mem::take(&mut self.after_ack);
+        report.violations(&format!("{when}: deliveries after a confirmed ack"), &after_ack);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::door::Failed;
+    use crate::faults::journal::Journal;
+
+    #[test]
+    fn each_fault_is_found_in_the_file_and_said_once() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("ledger");
+        let journal = Journal::new(&path).expect("it can be written");
+        let mut account = Account::new(&path);
+        journal.intend("kept", (0, 3)).expect("it can be written");
+        journal.outcome("kept", (0, 1), &Ok(())).expect("it can be written");
+        journal.outcome("kept", (2, 2), &Err(Failed::Refused(String::from("busy")))).expect("it can be written");
+        journal.outcome("kept", (3, 3), &Err(Failed::Unknown(String::from("gone")))).expect("it can be written");
+        journal.delivered("kept", &[0, 3, 3]).expect("it can be written");
+        account.read_on().expect("it can be read");
+        let mut report = Report::default();
+        account.judge("kept", "first", &mut report);
+        assert_eq!(report.violations, ["first: confirmed messages lost: 1 of them: kept/1"]);
+        let counts = Counts { intended: 4, confirmed: 2, refused: 1, unknown: 1, delivered: 3, again: 1, lost: 1 };
+        assert_eq!(account.counts(), counts);
+        assert_eq!(account.codes, BTreeMap::from([(String::from("busy"), 1)]));
+
+        journal.settled("kept", &[0]).expect("it can be written");
+        journal.delivered("kept", &[0, 9]).expect("it can be written");
+        journal.wrong("kept", "noise").expect("it can be written");
+        account.read_on().expect("it can be read");
+        let mut report = Report::default();
+        account.judge("kept", "then", &mut report);
+        assert_eq!(report.violations.len(), 3, "{:?}", report.violations);
+        let mut report = Report::default();
+        account.judge("kept", "again", &mut report);
+        assert!(report.violations.is_empty(), "what is known is not said again");
+    }
+}

@@ -1,0 +1,97 @@
+//! The campaigns by name.
+//! Invariant: each has one name, one line of explanation, and one place where it runs.
+//! Used by `options` and `mutants`.
+
+use super::options::Options;
+use super::process::Home;
+use super::report::Report;
+use super::{boots, clocks, disk, doors, eio, flips, kills, memory, mutants, pauses, power, slow, stale, write_errors};
+
+/// A campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Campaign {
+    Kills,
+    Eio,
+    EioWrites,
+    Disk,
+    Memory,
+    Startup,
+    Flips,
+    PowerCuts,
+    WriteErrors,
+    SlowDisk,
+    Pauses,
+    Clocks,
+    Boots,
+    Stale,
+    Doors,
+    Mutants,
+}
+
+impl Campaign {
+    pub(super) const ALL: [(&'static str, Self); 16] = [
+        ("startup", Self::Startup),
+        ("flips", Self::Flips),
+        ("power-cuts", Self::PowerCuts),
+        ("write-errors", Self::WriteErrors),
+        ("slow-disk", Self::SlowDisk),
+        ("pauses", Self::Pauses),
+        ("clocks", Self::Clocks),
+        ("boots", Self::Boots),
+        ("stale", Self::Stale),
+        ("doors", Self::Doors),
+        ("mutants", Self::Mutants),
+        ("eio", Self::Eio),
+        ("eio-writes", Self::EioWrites),
+        ("kills", Self::Kills),
+        ("disk", Self::Disk),
+        ("memory", Self::Memory),
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+    }
+
+    /// What it does, in a line.
+    pub(super) const fn explained(self) -> &'static str {
+        match self {
+            Self::Startup => "the start of an empty broker",
+            Self::Flips => "one bit of one file is flipped; nothing wrong is served, nothing is missing in silence",
+            Self::Stale => "one file is missing, cut short, zeroed or older; the whole folder is older",
+            Self::Eio => "the n-th flush fails with EIO, once or from then on; nothing is confirmed after that",
+            Self::EioWrites => "the n-th write fails with EIO, once or from then on",
+            Self::WriteErrors => "a real filesystem meets one write that its disk refuses",
+            Self::PowerCuts => "the power goes under load, on ext4 and XFS; nothing confirmed is lost",
+            Self::SlowDisk => "flushes take up to seconds; every publish has an answer",
+            Self::Pauses => "SIGSTOP for longer than leases last; no message has two holders",
+            Self::Clocks => "the wall clock jumps by a second or by hours",
+            Self::Boots => "kill -9 in the first start, in a storm of restarts, while draining",
+            Self::Doors => "published over gRPC, drained over REST, and the other way, with kills between",
+            Self::Kills => "kill -9 under load, again and again; nothing confirmed is lost, order is kept",
+            Self::Disk => "the folder shrinks as messages go; a full disk refuses publishes alone",
+            Self::Memory => "resident memory, idle, with a backlog and with many queues, and the starts with them",
+            Self::Mutants => "the campaigns find deliberate faults of a program that is built with them",
+        }
+    }
+
+    pub(super) fn run(self, options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
+        match self {
+            Self::Kills => kills::run(options, home, report),
+            Self::Eio => eio::run(eio::Call::Flush, options, home, report),
+            Self::EioWrites => eio::run(eio::Call::Write, options, home, report),
+            Self::Disk => disk::run(options, home, report),
+            Self::Memory => memory::run(options, home, report),
+            Self::Startup => memory::startup(home, report),
+            Self::Flips => flips::run(options, home, report),
+            Self::PowerCuts => power::run(options, home, report),
+            Self::WriteErrors => write_errors::run(options, home, report),
+            Self::SlowDisk => slow::run(options, home, report),
+            Self::Pauses => pauses::run(options, home, report),
+            Self::Clocks => clocks::run(options, home, report),
+            Self::Boots => boots::run(options, home, report),
+            Self::Stale => stale::run(options, home, report),
+            Self::Doors => doors::run(options, home, report),
+            Self::Mutants => mutants::run(options, home, report),
+        }
+    }
+}
