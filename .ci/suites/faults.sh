@@ -33,6 +33,10 @@ campaign() {
     cargo xtask faults "$@" --binary "$binary" --seed "$seed" --report-only
 }
 
+# Memory is mostly waiting: it runs beside the others.
+campaign memory --backlog 20000 >"$target/faults-memory.log" 2>&1 &
+memory=$!
+
 campaign power-cuts --runs 1 --below eatmydata --expect-loss
 campaign power-cuts --runs 10
 campaign write-errors --runs 3
@@ -47,4 +51,7 @@ campaign slow-disk --filesystem ext4
 campaign stale
 campaign flips --runs 25
 campaign disk --backlog 60000
-campaign memory --backlog 20000
+verdict=0
+wait "$memory" || verdict=$?
+cat "$target/faults-memory.log"
+exit "$verdict"

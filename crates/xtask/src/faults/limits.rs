@@ -101,6 +101,9 @@ pub(super) const DOORS_BATCH: u64 = 50;
 /// Receives of one drain over gRPC.
 pub(super) const DRAIN_TURNS_MAX: u64 = 500;
 
+/// The durable mark has followed the log by then.
+pub(super) const MARK_MAX: Duration = Duration::from_millis(500);
+
 /// A data folder that is consumed must fall below this within `SHRINK_MAX`: two segments.
 pub(super) const EMPTY_FOLDER_BYTES: u64 = 2 * (64 << 20);
 /// How long the folder has to shrink.

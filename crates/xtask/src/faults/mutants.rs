@@ -28,13 +28,13 @@ const fn case(mutant: &'static str, campaign: Campaign, runs: u64) -> Case {
 const CASES: [Case; 10] = [
     case("ack-before-sync", Campaign::PowerCuts, 5),
     case("ack-at-append", Campaign::PowerCuts, 5),
+    case("no-folder-sync", Campaign::PowerCuts, 10),
+    case("checkpoint-not-synced", Campaign::PowerCuts, 6),
     case("retry-failed-sync", Campaign::Eio, 10),
     case("retry-failed-sync", Campaign::WriteErrors, 10),
-    case("truncate-at-bad-checksum", Campaign::Flips, 30),
+    case("truncate-at-bad-checksum", Campaign::Stale, 1),
     case("log-cut-at-newest-checkpoint", Campaign::Stale, 1),
-    case("checksum-without-length", Campaign::Flips, 30),
     case("delay-ends-early", Campaign::Clocks, 2),
-    case("delete-live-segment", Campaign::Disk, 1),
     case("key-freed-at-lease", Campaign::Kills, 3),
 ];
 /// Flushes before those of a start have passed: a fault of the disk comes under load.

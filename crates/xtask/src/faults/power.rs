@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::chance::Chance;
 use super::device::mount::{Filesystem, Mounted, call};
 use super::device::{Loss, Taken};
-use super::limits::{CUT_AFTER_MS, CUT_FLUSH_MS, FIRST_BOOT_CUT_MS, PAUSE, POWER_CYCLE_MS};
+use super::limits::{CUT_AFTER_MS, CUT_FLUSH_MS, FIRST_BOOT_CUT_MS, PAUSE, POWER_CYCLE_MS, STOP_MAX};
 use super::options::Options;
 use super::process::{Home, Started};
 use super::report::Report;
@@ -18,6 +18,8 @@ use super::{median_and_most, milliseconds};
 const RUNS: u64 = 20;
 /// Of so many cuts, one comes while a broker starts for the first time.
 const FIRST_BOOT_EVERY: u64 = 10;
+/// Of so many cuts, one comes right after the broker ended in good order and left a checkpoint.
+const ORDERLY_EVERY: u64 = 3;
 /// How long the broker lives on a disk that is gone: long enough to confirm what it must not.
 const DEAD_DISK: Duration = Duration::from_millis(60);
 
@@ -52,13 +54,18 @@ fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Repor
         // A flush that takes its time leaves more for the cut to tear.
         let flush = if chance.below(2) == 0 { 0 } else { chance.between(CUT_FLUSH_MS) };
         mounted.device.delay_flushes(Duration::from_millis(flush));
-        let (lived, taken) = traffic.during(broker.address, seed, || {
+        let orderly = run % ORDERLY_EVERY == 0;
+        let (lived, taken) = traffic.during(broker.address, seed, || -> Result<(u64, Taken), String> {
             let lived = a_while(&mut chance, CUT_AFTER_MS);
+            if orderly {
+                broker.terminate()?;
+                broker.end_within(STOP_MAX).ok_or("it does not end although it was asked to")?;
+            }
             let taken = mounted.device.cut(loss, &mut chance);
             thread::sleep(DEAD_DISK);
             broker.kill();
-            (lived, taken)
-        })?;
+            Ok((lived, taken))
+        })??;
         mounted.device.delay_flushes(Duration::ZERO);
         mounted.unmount()?;
         mounted.mount_again().map_err(|why| format!("cut {run}: the filesystem does not come back: {why}"))?;
@@ -75,7 +82,8 @@ fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Repor
         let took = milliseconds(start.elapsed());
         let Taken { pages, sectors } = taken;
         report.line(format_args!(
-            "  {name} cut {run} after {lived} ms, flushes of {flush} ms, {loss:?}: {sectors} sectors of {pages} pages lost; {confirmed} confirmed, ready after {ready} ms, cycle {took} ms",
+            "  {name} cut {run} after {lived} ms, flushes of {flush} ms, {loss:?}{}: {sectors} sectors of {pages} pages lost; {confirmed} confirmed, ready after {ready} ms, cycle {took} ms",
+            if orderly { ", after an orderly end" } else { "" }
         ));
         cycles.push(took);
         readies.push(ready);

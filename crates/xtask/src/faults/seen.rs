@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use serde_json::{Value, json};
 
 use super::body;
 use super::door::{Door, Failed, message};
-use super::limits::BODY_BYTES;
+use super::limits::{BODY_BYTES, MARK_MAX};
 use super::process::{Home, Started, remove};
 use super::report::Report;
 
@@ -170,6 +171,8 @@ fn prepare(home: &Home, older: &Path) -> Result<String, String> {
             broker.stop()?;
             copy(&home.data(), older)?;
         } else {
+            // The mark of how far the log is durable follows the last flush; what is newer looks like a torn write.
+            thread::sleep(MARK_MAX);
             broker.kill();
         }
     }

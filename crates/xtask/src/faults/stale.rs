@@ -18,6 +18,9 @@ use super::report::Report;
 use super::seen::{Pristine, Verdicts, copy, kind};
 use super::traffic::Traffic;
 
+/// So far before the end of the bytes in use, in the body of the last message where there is one.
+const END_BYTES: usize = 100;
+
 /// What happens to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Damage {
@@ -25,6 +28,8 @@ enum Damage {
     /// Half of the bytes in use are cut off.
     CutShort,
     Older,
+    /// One of the last bytes in use has another bit.
+    EndFlipped,
     /// The second half of the bytes in use is zeros, as after a write that never came.
     Zeroed,
 }
@@ -37,7 +42,7 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
         .iter()
         .filter_map(|file| file.strip_prefix(home.data()).ok().map(Path::to_path_buf))
         .collect();
-    for damage in [Damage::Missing, Damage::CutShort, Damage::Zeroed, Damage::Older] {
+    for damage in [Damage::Missing, Damage::CutShort, Damage::Zeroed, Damage::EndFlipped, Damage::Older] {
         let mut verdicts = Verdicts::default();
         for name in &names {
             pristine.restore(home)?;
@@ -70,6 +75,12 @@ fn do_to(file: &Path, older: &Path, damage: Damage) -> Result<bool, String> {
             if damage == Damage::Zeroed {
                 open.set_len(u64::try_from(bytes.len()).expect("files are in memory")).map_err(problem)?;
             }
+        }
+        Damage::EndFlipped => {
+            let Some(place) = used.checked_sub(END_BYTES) else { return Ok(false) };
+            let mut damaged = bytes;
+            damaged[place] ^= 1;
+            fs::write(file, damaged).map_err(problem)?;
         }
         Damage::Older => match fs::read(older) {
             Ok(before) if before != bytes => fs::write(file, before).map_err(problem)?,
