@@ -48,6 +48,7 @@ done
 echo "seed $seed"
 # The cases grow with the number of examples an operation; coverage alone brings some seven thousand.
 verdict=0
+cd "$home"
 timeout 400 schemathesis run "$url/openapi.json" --auth "admin:$password" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
     --phases examples,coverage,fuzzing --max-examples 20 --workers 2 --seed "$seed" \

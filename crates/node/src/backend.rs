@@ -20,6 +20,7 @@ use model::topic::{PublishTopic, PublishedRecord, PublishedRecords};
 use crate::authenticate::{Known, KnownToken, by_token, check_password, hash_of};
 use crate::node::{Core, Node};
 use crate::reads::subject;
+use crate::standing::while_standing;
 use crate::translate::{self, Prepared, principal};
 
 impl Backend for Node {
@@ -35,10 +36,7 @@ impl Backend for Node {
 
     fn consume(&self, caller: &Caller, request: Consume) -> Reply<Box<dyn Deliveries>> {
         let (core, caller) = (self.core(), caller.clone());
-        Box::pin(async move {
-            core.refuse_when_draining()?;
-            core.runtime.consume(&caller, request).await
-        })
+        Box::pin(core.consume(caller, request))
     }
 }
 
@@ -137,8 +135,11 @@ impl Core {
     }
 
     async fn perform(self: Arc<Self>, caller: &Caller, request: Request) -> Result<Response, Failure> {
+        // A door may ask long after it was told who calls: streams do.
+        self.demand_standing(caller)?;
         if request.kind().access() == Access::Read {
-            return self.read(principal(caller), request).await;
+            let standing = || self.demand_standing(caller);
+            return while_standing(standing, Arc::clone(&self).read(principal(caller), request)).await;
         }
         self.refuse_when_draining()?;
         let by = principal(caller);
@@ -146,7 +147,11 @@ impl Core {
         match request {
             Request::Publish(request) => self.publish(caller, request).await.map(Response::Publish),
             Request::PublishTopic(request) => self.publish_topic(caller, request).await.map(Response::PublishTopic),
-            Request::Receive(request) => self.runtime.receive(caller, request).await.map(Response::Receive),
+            Request::Receive(request) => {
+                let source = request.source.clone();
+                let standing = || self.demand_consuming(caller, &source);
+                while_standing(standing, self.runtime.receive(caller, request)).await.map(Response::Receive)
+            }
             Request::CreateUser(request) => self.create_user(by, request).await,
             Request::AlterUser(request) => self.alter_user(by, request).await,
             Request::CreateToken(request) => self.create_token(caller, request).await,

@@ -12,6 +12,7 @@ mod node;
 mod backend;
 mod reads;
 mod secrets;
+mod standing;
 
 mod admission;
 mod audit;

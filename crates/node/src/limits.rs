@@ -28,6 +28,8 @@ pub const CONSUMERS_PER_SOURCE_MAX: usize = 10_000;
 pub const DELIVERIES_PREPARED_MAX: usize = 1000;
 /// Bytes of deliveries that are prepared for one consumer before it takes them.
 pub const DELIVERY_BYTES_PREPARED_MAX: u64 = 4 * 1024 * 1024;
+/// How often it is looked whether a caller that waits or consumes still may: a revoked token works no longer than this.
+pub const STANDING_CHECK: Duration = Duration::from_secs(5);
 /// How often free disk is looked at.
 pub const DISK_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long a drain waits for what is in flight.

@@ -10,4 +10,5 @@ suite::queue_life::queue_life_suite!(Gateway);
 suite::topics::topics_suite!(Gateway);
 suite::subscriptions::subscriptions_suite!(Gateway);
 suite::people::people_suite!(Gateway);
+suite::standing::standing_suite!(Gateway);
 suite::doors::doors_suite!(Gateway);

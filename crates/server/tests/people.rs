@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use world::{PASSWORD, World};
 
 suite::people::people_suite!(Serve);
+suite::standing::standing_suite!(Serve);
 
 #[test]
 fn a_new_broker_is_claimed_once_from_this_machine() {

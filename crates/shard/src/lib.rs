@@ -32,6 +32,8 @@ pub use hands::{Hands, Pace};
 pub use machine::{Section, SegmentUse, StateMachine, Survivor};
 pub use raft::runtime::seed_jitter;
 pub use raft::state::EffectSink;
+#[cfg(fuzzing)]
+pub use raft::written::read_written;
 
 #[cfg(test)]
 extern crate self as shard;

@@ -63,6 +63,13 @@ impl Access {
         Some((*id, token))
     }
 
+    /// Whether a user may still act, through the token that it showed.
+    pub fn has_standing(&self, user: UserId, token: Option<TokenId>, now: Timestamp) -> bool {
+        let stands =
+            |id: TokenId| self.tokens.get(&id).is_some_and(|token| token.user == user && token.expires_at > now);
+        self.user(user).is_some_and(|user| !user.disabled) && token.is_none_or(stands)
+    }
+
     /// Whose token this is.
     pub(crate) fn token_owner(&self, id: TokenId) -> Option<UserId> {
         self.tokens.get(&id).map(|token| token.user)

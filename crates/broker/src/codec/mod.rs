@@ -17,7 +17,7 @@ mod topic;
 use bytes::Bytes;
 use model::number::Timestamp;
 
-use crate::command::{Action, Batch, Command};
+use crate::command::{Batch, Command};
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -102,67 +102,6 @@ pub fn decode(bytes: Bytes) -> Result<Batch, WireError> {
     }
     reader.finish()?;
     Ok(Batch { now, commands })
-}
-
-impl Action {
-    /// Roughly how many bytes of payload the action carries, for batching and buffers.
-    pub fn payload_bytes(&self) -> usize {
-        #[allow(clippy::wildcard_enum_match_arm, reason = "every other action is small")]
-        match self {
-            Self::Publish { records, .. } => records.iter().map(|record| record.len() + 4).sum(),
-            Self::PublishTopic { records, .. } => records.iter().map(|(_, record)| record.len() + 12).sum(),
-            Self::Relocate(relocations) => relocations.iter().map(|item| item.record.len() + 64).sum(),
-            Self::Lease { picks, .. } => picks.len() * 16,
-            Self::Ack(ack) => ack.receipts.len() * 40,
-            Self::Nack(nack) => nack.receipts.len() * 40,
-            Self::Extend(extend) => extend.receipts.len() * 40,
-            Self::Release { receipts, .. } => receipts.len() * 40,
-            _ => 128,
-        }
-    }
-
-    /// Whether the action settles, consumes or deletes: it goes on when the disk is nearly full, since it
-    /// leads to more room.
-    pub const fn is_freeing(&self) -> bool {
-        matches!(
-            self,
-            Self::Ack(_)
-                | Self::Nack(_)
-                | Self::Extend(_)
-                | Self::Lease { .. }
-                | Self::Release { .. }
-                | Self::Commit(_)
-                | Self::PurgeQueue(_)
-                | Self::CancelMessages(_)
-                | Self::DeleteQueue(_)
-                | Self::DeleteTopic(_)
-                | Self::DeleteSubscription(_)
-                | Self::AlterTopic(_)
-                | Self::AlterQueue(_)
-                | Self::CreateToken { .. }
-                | Self::RevokeToken(_)
-                | Self::Logout { .. }
-                | Self::Join { .. }
-                | Self::Leave(_)
-        )
-    }
-
-    /// How many messages the action brings into the log.
-    pub fn record_count(&self) -> u32 {
-        u32::try_from(self.records().count()).expect("a batch is bounded far below 2^32 messages")
-    }
-
-    /// The messages that the action brings into the log, in the order of their positions.
-    fn records(&self) -> impl Iterator<Item = &Bytes> {
-        #[allow(clippy::wildcard_enum_match_arm, reason = "no other action carries messages")]
-        let (plain, routed, moved): (&[Bytes], &[_], &[_]) = match self {
-            Self::Publish { records, .. } => (records, &[], &[]),
-            Self::PublishTopic { records, .. } => (&[], records, &[]),
-            Self::Relocate(relocations) => (&[], &[], relocations),
-            _ => (&[], &[], &[]),
-        };
-        plain.iter().chain(routed.iter().map(|(_, record)| record)).chain(moved.iter().map(|item| &item.record))
-    }
 }
 
 impl Batch {

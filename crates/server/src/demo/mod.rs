@@ -182,7 +182,8 @@ fn report(found: &Sums, expected: &Sums, done: &Done) -> Result<(), Complaint> {
 
 async fn stay(local: &Local) -> Result<(), Complaint> {
     let mut signals = Signals::new()?;
-    output::line(&format!("REST and API pages  {}/ui", local.http()))?;
+    output::line(&format!("console             {}/", local.http()))?;
+    output::line(&format!("REST and API pages  {}/ui/", local.http()))?;
     output::line(&format!("gRPC                {}", local.endpoint()))?;
     output::line(&format!("log in as           {ADMINISTRATOR}"))?;
     output::line(&format!("password            {}", Secret::reveal(&local.password)))?;

@@ -290,7 +290,11 @@ pub(crate) fn both_doors_say_the_same_about_a_mistake(world: &World) {
     let grpc = world.through_grpc(&rest);
     let name = world.name("mistakes");
     furnish(&mut rest, &name);
-    let mistakes = about_queues(&name).into_iter().chain(about_topics(&name)).chain(about_users(&name));
+    let mistakes = about_queues(&name)
+        .into_iter()
+        .chain(about_topics(&name))
+        .chain(about_commits(&name))
+        .chain(about_users(&name));
     let mut count = 0;
     for Mistake { code, status, rest: (method, path, body), grpc: request } in mistakes {
         let problem = rest.document(method, &path, &body).refused(status, code);
@@ -367,17 +371,6 @@ fn about_queues(name: &str) -> Vec<Mistake> {
 
 fn about_topics(name: &str) -> Vec<Mistake> {
     let path = |rest: &str| format!("/v1/topics/{name}{rest}");
-    let followed = |subscription: &str| SubscriptionRef {
-        topic: topic(name),
-        name: SubscriptionName::parse(subscription).unwrap(),
-    };
-    let commit = |subscription, member: Option<&str>, partition| Commit {
-        subscription: followed(subscription),
-        member: member.map(|member| MemberName::parse(member).unwrap()),
-        offsets: vec![PartitionOffset { partition: Partition::new(partition), offset: Offset::new(0) }],
-    };
-    let offsets = |partition: u32| json!({"offsets": [{"partition": partition, "offset": 0}]});
-    let of_member = json!({"member": "ghost", "offsets": [{"partition": 0, "offset": 0}]});
     let kind = SubscriptionKind::shared();
     let read = |partition| ReadPartition {
         topic: topic(name),
@@ -404,6 +397,38 @@ fn about_topics(name: &str) -> Vec<Mistake> {
         ),
         mistake("partition_not_found", 404, ("GET", path("/partitions/9/messages"), Value::Null), read(9)),
         mistake(
+            "subscription_kind",
+            409,
+            ("POST", path("/subscriptions/stream/ack"), receipt),
+            Ack { source: Source::Subscription(followed(name, "stream")), receipts },
+        ),
+        mistake(
+            "subscription_exists",
+            409,
+            ("PUT", path("/subscriptions/stream"), json!({"kind": "shared"})),
+            CreateSubscription {
+                subscription: followed(name, "stream"),
+                settings: SubscriptionSettings { kind, start: StartAt::Latest },
+            },
+        ),
+    ]
+}
+
+fn followed(topic_name: &str, name: &str) -> SubscriptionRef {
+    SubscriptionRef { topic: topic(topic_name), name: SubscriptionName::parse(name).unwrap() }
+}
+
+fn about_commits(name: &str) -> Vec<Mistake> {
+    let path = |rest: &str| format!("/v1/topics/{name}{rest}");
+    let commit = |subscription, member: Option<&str>, partition| Commit {
+        subscription: followed(name, subscription),
+        member: member.map(|member| MemberName::parse(member).unwrap()),
+        offsets: vec![PartitionOffset { partition: Partition::new(partition), offset: Offset::new(0) }],
+    };
+    let offsets = |partition: u32| json!({"offsets": [{"partition": partition, "offset": 0}]});
+    let of_member = json!({"member": "ghost", "offsets": [{"partition": 0, "offset": 0}]});
+    vec![
+        mistake(
             "partition_not_found",
             404,
             ("POST", path("/subscriptions/stream/commit"), offsets(9)),
@@ -420,21 +445,6 @@ fn about_topics(name: &str) -> Vec<Mistake> {
             409,
             ("POST", path("/subscriptions/stream/commit"), of_member),
             commit("stream", Some("ghost"), 0),
-        ),
-        mistake(
-            "subscription_kind",
-            409,
-            ("POST", path("/subscriptions/stream/ack"), receipt),
-            Ack { source: Source::Subscription(followed("stream")), receipts },
-        ),
-        mistake(
-            "subscription_exists",
-            409,
-            ("PUT", path("/subscriptions/stream"), json!({"kind": "shared"})),
-            CreateSubscription {
-                subscription: followed("stream"),
-                settings: SubscriptionSettings { kind, start: StartAt::Latest },
-            },
         ),
     ]
 }

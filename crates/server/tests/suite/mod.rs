@@ -10,6 +10,7 @@ pub(crate) mod queue_life;
 pub(crate) mod queues;
 pub(crate) mod seed;
 pub(crate) mod seed_codes;
+pub(crate) mod standing;
 pub(crate) mod subscriptions;
 pub(crate) mod topics;
 

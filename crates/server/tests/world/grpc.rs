@@ -15,6 +15,9 @@ use model::number::UserId;
 use model::operation::Call;
 use model::{Backend, Deliveries, Failure, Request, Response};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+use super::PATIENCE;
 
 /// The runtime of every client of a test program.
 fn runtime() -> &'static Runtime {
@@ -78,10 +81,11 @@ impl Stream {
         self.0.as_deref_mut().expect("it is taken when it is dropped")
     }
 
-    /// The next deliveries; none at the end.
+    /// The next deliveries; none at the end. Fails when nothing comes.
     pub(crate) fn next(&mut self) -> Option<Result<Vec<Delivery>, Failure>> {
         let deliveries = self.deliveries();
-        runtime().block_on(poll_fn(|context| deliveries.poll_next(context)))
+        let next = async { timeout(PATIENCE, poll_fn(|context| deliveries.poll_next(context))).await };
+        runtime().block_on(next).expect("deliveries or their end")
     }
 
     /// Takes so many messages more.

@@ -8,7 +8,7 @@ mod network;
 pub(crate) mod runtime;
 pub(crate) mod state;
 mod types;
-mod written;
+pub(crate) mod written;
 
 #[cfg(test)]
 mod conformance;

@@ -173,6 +173,26 @@ pub(crate) fn read_covered(bytes: Bytes) -> Result<Covered, WireError> {
     Ok(Covered { last, membership })
 }
 
+/// Reads bytes as everything that is written here, and what was read once more after writing it again. For the fuzzer.
+#[cfg(fuzzing)]
+pub fn read_written(bytes: &Bytes) {
+    if let Ok(vote) = read_vote(bytes.clone()) {
+        assert_eq!(read_vote(write_vote(&vote)), Ok(vote));
+    }
+    if let Ok(committed) = read_committed(bytes.clone()) {
+        assert_eq!(read_committed(write_committed(&committed)), Ok(committed));
+    }
+    if let Ok(covered) = read_covered(bytes.clone()) {
+        assert_eq!(read_covered(write_covered(&covered)), Ok(covered));
+    }
+    for kind in [BLANK, MEMBERSHIP, BATCH, FrameKind(9)] {
+        let frame = Frame { index: LogIndex(1), term: Term(1), kind, payload: bytes.clone() };
+        if let Ok(entry) = entry_of(frame) {
+            assert_eq!(entry_of(frame_of(&entry)), Ok(entry));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

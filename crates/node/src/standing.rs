@@ -1,0 +1,99 @@
+//! Whether a caller that waits or consumes is still who it was: meanwhile its token may be revoked or run out, its user
+//! disabled or deleted, a grant taken away.
+//! Invariant: whatever lasts longer than `STANDING_CHECK` is looked at that often, and ends when its caller has no
+//! standing any more.
+//! Called by `backend`. Tests: `tests/suite/standing.rs` of the binary.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use model::caller::Caller;
+use model::failure::Failure;
+use model::message::Delivery;
+use model::name::Source;
+use model::refusal::Refusal;
+use model::{Consume, Deliveries};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+
+use crate::limits::STANDING_CHECK;
+use crate::node::Core;
+use crate::translate::principal;
+
+impl Core {
+    /// Refuses a caller whose token or user is gone since it was authenticated.
+    pub(crate) fn demand_standing(&self, caller: &Caller) -> Result<(), Failure> {
+        let now = self.log.now();
+        let stands = self
+            .log
+            .read(|machine| machine.access().has_standing(caller.user, caller.token, now.max(machine.now())))?;
+        if stands { Ok(()) } else { Err(Refusal::Unauthenticated.into()) }
+    }
+
+    /// Refuses a caller that may not consume any more.
+    pub(crate) fn demand_consuming(&self, caller: &Caller, source: &Source) -> Result<(), Failure> {
+        self.demand_standing(caller)?;
+        let by = principal(caller);
+        self.log.read(|machine| machine.consumable(&by, source).map(drop))??;
+        Ok(())
+    }
+
+    /// Opens a stream that ends with the standing of its caller.
+    pub(crate) async fn consume(
+        self: Arc<Self>,
+        caller: Caller,
+        request: Consume,
+    ) -> Result<Box<dyn Deliveries>, Failure> {
+        self.refuse_when_draining()?;
+        self.demand_standing(&caller)?;
+        let source = request.source.clone();
+        let deliveries = Some(self.runtime.consume(&caller, request).await?);
+        let mut check = interval_at(Instant::now() + STANDING_CHECK, STANDING_CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Box::new(WhileStanding { core: self, caller, source, deliveries, check }))
+    }
+}
+
+/// Does what may wait, as long as `standing` has nothing against it.
+pub(crate) async fn while_standing<T>(
+    standing: impl Fn() -> Result<(), Failure>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    loop {
+        match timeout(STANDING_CHECK, &mut work).await {
+            Ok(answer) => return answer,
+            Err(_) => standing()?,
+        }
+    }
+}
+
+struct WhileStanding {
+    core: Arc<Core>,
+    caller: Caller,
+    source: Source,
+    /// Gone once the caller's standing is; what was not settled goes back with it.
+    deliveries: Option<Box<dyn Deliveries>>,
+    check: Interval,
+}
+
+impl Deliveries for WhileStanding {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Delivery>, Failure>>> {
+        while self.check.poll_tick(context).is_ready() {
+            if let Err(failure) = self.core.demand_consuming(&self.caller, &self.source) {
+                let consumed = self.deliveries.take();
+                return Poll::Ready(consumed.map(|_| Err(failure)));
+            }
+        }
+        match &mut self.deliveries {
+            Some(deliveries) => deliveries.poll_next(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn add_credit(&mut self, messages: u32) {
+        if let Some(deliveries) = &mut self.deliveries {
+            deliveries.add_credit(messages);
+        }
+    }
+}
