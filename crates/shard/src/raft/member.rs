@@ -145,6 +145,19 @@ impl<M: StateMachine> Member<M> {
         }
     }
 
+    /// Waits until all that the log held when this replica began to lead is applied, or the shard is stopped.
+    pub(crate) async fn caught_up(&self) {
+        let wait = self.raft.wait(None);
+        let Ok(known) = wait.metrics(|_| true, "what the log holds").await else { return };
+        let held = known.last_log_index;
+        let seen = wait.metrics(
+            |metrics| metrics.running_state.is_err() || held <= metrics.last_applied.as_ref().map(|last| last.index),
+            "what the log held is applied",
+        );
+        // A shard that stops says so to whoever proposes next.
+        let _stopped = seen.await;
+    }
+
     /// Waits until this replica does not lead any more, or the shard is stopped.
     pub(crate) async fn depose(&self, leadership: Leadership) {
         let wait = self.raft.wait(None);
