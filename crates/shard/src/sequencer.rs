@@ -71,6 +71,8 @@ impl<M: StateMachine> Sequencer<M> {
         let deposed = member.depose(leadership);
         tokio::pin!(deposed);
         let mut flights = VecDeque::new();
+        // What lies before this leadership is applied; a clock that is behind must not stamp before it.
+        self.last = self.last.max(self.state.applied().machine.now());
         if let Err(ending) = self.open_epoch(leadership).await {
             return ending;
         }

@@ -125,12 +125,16 @@ impl<M: StateMachine> Member<M> {
         })
     }
 
-    /// Waits until this replica leads. `None` when the shard is stopped.
+    /// Waits until this replica leads and has applied all that lies before. `None` when the shard is stopped.
     pub(crate) async fn lead(&self) -> Option<Leadership> {
         loop {
             let wait = self.raft.wait(None);
             let seen = wait.metrics(
-                |metrics| metrics.running_state.is_err() || (metrics.state.is_leader() && metrics.vote.committed),
+                |metrics| {
+                    let is_caught_up = metrics.last_log_index <= metrics.last_applied.map(|id| id.index);
+                    let leads = metrics.state.is_leader() && metrics.vote.committed;
+                    metrics.running_state.is_err() || (leads && is_caught_up)
+                },
                 "this replica leads",
             );
             let metrics = seen.await.ok()?;
