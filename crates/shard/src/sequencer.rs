@@ -71,11 +71,7 @@ impl<M: StateMachine> Sequencer<M> {
         let deposed = member.depose(leadership);
         tokio::pin!(deposed);
         let mut flights = VecDeque::new();
-        // The times of batches that a restart applies again are known only then, and none may follow that is earlier.
-        tokio::select! {
-            () = member.caught_up() => {}
-            () = &mut deposed => return Ending::Deposed,
-        }
+        // What lies before this leadership is applied; a clock that is behind must not stamp before it.
         self.last = self.last.max(self.state.applied().machine.now());
         if let Err(ending) = self.open_epoch(leadership).await {
             return ending;

@@ -12,7 +12,7 @@ use model::failure::Unavailable;
 use shard::limits::{BATCH_COMMANDS_MAX, GROUP_BYTES_MAX, INBOX_COMMANDS_MAX};
 use shard::{Settings, Shard};
 use storage::Operation;
-use storage::disk::simulated::MemoryDisk;
+use storage::disk::simulated::{MemoryDisk, PowerCut};
 use world::{Answer, Command, FOLDER, Hand, Keeper, Kept, keep, message, open, open_on, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,6 +101,11 @@ async fn the_time_of_batches_never_goes_back_even_over_a_restart() {
     clock.set(10);
     keep(&shard, 2, 1).await;
     assert_eq!(shard.now().get(), 6000);
+    // After a power cut not even the committed hint is there: the tail is applied when the leadership begins.
+    let cut = disk.after_power_cut(PowerCut::LoseAll);
+    let after_cut = open_on(Arc::new(cut), PathBuf::from(FOLDER), with_clock()).await;
+    keep(&after_cut, 3, 1).await;
+    assert_eq!(after_cut.now().get(), 6000);
     let again = open_on(Arc::new(disk.after_kill()), PathBuf::from(FOLDER), with_clock()).await;
     keep(&again, 3, 1).await;
     assert_eq!(again.now().get(), 6000);

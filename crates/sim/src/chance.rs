@@ -19,6 +19,8 @@ pub enum Purpose {
     Cut,
     /// The jitter of the consensus library.
     Jitter,
+    /// What is asked of the store alone.
+    Store,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Disk => 0x4A7C_15F3,
             Self::Cut => 0x5851_F42D,
             Self::Jitter => 0x6364_136B,
+            Self::Store => 0x2F90_404F,
         }
     }
 }

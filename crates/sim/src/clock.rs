@@ -11,6 +11,7 @@ use shard::{Clock, Pace};
 use tokio::time::Instant;
 
 use crate::chance::Chance;
+use crate::limits::DISK_WORK_MAX;
 
 /// A clock that can jump.
 pub struct JumpingClock {
@@ -65,6 +66,7 @@ impl Pace for DiskPace {
         let micros = chance.below(self.micros_max.max(1));
         // Now and then a piece takes much longer: the tail of a busy disk.
         let tail = if chance.one_in(50) { 20 } else { 1 };
-        Duration::from_micros(micros * tail * self.factor.load(Ordering::SeqCst))
+        let micros = micros * tail * self.factor.load(Ordering::SeqCst);
+        Duration::from_micros(micros).min(DISK_WORK_MAX)
     }
 }

@@ -55,7 +55,12 @@ impl Configuration {
     pub fn draw(seed: u64) -> Self {
         let mut chance = Chance::of(seed, Purpose::Configuration, 0);
         let chance = &mut chance;
-        let queues = (0..QUEUES.len()).map(|at| [queue(chance, at), queue(chance, at)]).collect();
+        let mut ways = |at| {
+            // The same for both: a dead letter goes back to where nothing is dropped.
+            let overflow = if chance.one_in(4) { Overflow::DropOldest } else { Overflow::Reject };
+            [queue(chance, at, overflow), queue(chance, at, overflow)]
+        };
+        let queues = (0..QUEUES.len()).map(&mut ways).collect();
         Self {
             seed,
             segment_bytes: *chance.among(&[4096, 8192, 16384, 32768]),
@@ -88,7 +93,7 @@ fn maybe<T>(chance: &mut Chance, of: u64, value: impl FnOnce(&mut Chance) -> T) 
     if chance.one_in(of) { Some(value(chance)) } else { None }
 }
 
-fn queue(chance: &mut Chance, at: usize) -> QueueSettings {
+fn queue(chance: &mut Chance, at: usize, overflow: Overflow) -> QueueSettings {
     let lease = Span::new(chance.between(100, 3000));
     let delivery_limit = u32::try_from(chance.between(1, 4)).unwrap_or(1);
     let message_ttl = maybe(chance, 3, |chance| Span::new(chance.between(200, 6000)));
@@ -97,7 +102,6 @@ fn queue(chance: &mut Chance, at: usize) -> QueueSettings {
     if QUEUES[at] == DEAD {
         return QueueSettings { message_ttl: message_ttl.map(|ttl| Span::new(ttl.get() * 5)), ..plain };
     }
-    let overflow = if chance.one_in(4) { Overflow::DropOldest } else { Overflow::Reject };
     let dead_letter = if overflow == Overflow::Reject && !chance.one_in(4) { dead() } else { None };
     // Of the same queue order and partitions never differ, so that an alter leads from one way to the other.
     let is_ordered = at % 2 == 1;

@@ -19,6 +19,7 @@ struct Fuse {
     /// A checkpoint is written and has not got its name yet.
     is_in_checkpoint: AtomicBool,
     calls: AtomicU64,
+    reads: AtomicU64,
     burst: tokio::sync::Notify,
 }
 
@@ -76,6 +77,12 @@ impl CutDisk {
     #[must_use]
     pub fn is_writing_checkpoint(&self) -> bool {
         self.fuse.is_in_checkpoint.load(Ordering::SeqCst)
+    }
+
+    /// Calls that read.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.fuse.reads.load(Ordering::SeqCst)
     }
 
     /// Calls that changed something.
@@ -146,6 +153,7 @@ impl Disk for CutDisk {
 
 impl DiskFile for CutFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.disk.fuse.reads.fetch_add(1, Ordering::SeqCst);
         self.under.read_at(offset, buffer)
     }
 

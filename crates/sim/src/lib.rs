@@ -19,12 +19,15 @@ mod founding;
 pub mod life;
 pub mod limits;
 pub mod minimise;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod nemesis;
 pub mod observer;
 pub mod operation;
 mod reads;
 pub mod run;
 pub mod schedule;
+pub mod store;
 pub mod trace;
 pub mod watched;
 pub mod world;

@@ -70,7 +70,14 @@ impl Course {
     pub fn new(schedule: Schedule) -> Self {
         let mut faults = schedule.faults();
         faults.reverse();
-        Self { schedule, faults, faults_done: 0, next: 0, time_ms: DAWN_MS, cut_at_start: None }
+        let mut course = Self { schedule, faults, faults_done: 0, next: 0, time_ms: DAWN_MS, cut_at_start: None };
+        // A power cut before the first operation hits the very first start.
+        let is_first = |planned: &mut Planned| planned.at == 0 && matches!(planned.fault, Fault::PowerCutTwice(..));
+        if let Some(Planned { fault: Fault::PowerCutTwice(after, survival), .. }) = course.faults.pop_if(is_first) {
+            course.faults_done += 1;
+            course.cut_at_start = Some((after, survival));
+        }
+        course
     }
 }
 
@@ -95,6 +102,9 @@ pub async fn open(course: &mut Course, disk: &CutDisk) -> Result<Life, Ending> {
         (world.desk.life, world.configuration.clone())
     });
     let seed = settings.seed;
+    // The clock that nobody may read inside of the machine is another one in every life.
+    #[cfg(feature = "mutants")]
+    mutant::set_local_time(Some(course.time_ms + number * 977));
     let clock = Arc::new(JumpingClock::starting_at(course.time_ms));
     let pace = Arc::new(DiskPace::new(Chance::of(seed, Purpose::Disk, number), settings.disk_micros));
     let mut survival = Survival::Nothing;
@@ -102,10 +112,12 @@ pub async fn open(course: &mut Course, disk: &CutDisk) -> Result<Life, Ending> {
         disk.cut_before(nth);
         survival = how;
     }
+    let paced: Arc<dyn shard::Pace> = pace.clone();
+    let clocked: Arc<dyn shard::Clock> = clock.clone();
     let shard_settings = Settings {
         storage: storage::Settings { segment_bytes: settings.segment_bytes, ..storage::Settings::default() },
-        hands: Hands::Tasks(Arc::clone(&pace) as Arc<dyn shard::Pace>),
-        clock: Arc::clone(&clock) as Arc<dyn shard::Clock>,
+        hands: Hands::Tasks(paced),
+        clock: clocked,
         tail_bytes: settings.tail_bytes,
         decoded_bytes: settings.decoded_bytes,
         ..Settings::default()

@@ -14,6 +14,8 @@ pub const FAULTS_MAX: u64 = 30;
 pub const VIOLATIONS_KEPT: usize = 5;
 /// Virtual time after which an operation has hung.
 pub const OPERATION_PATIENCE: Duration = Duration::from_secs(120);
+/// The slowest piece of work of a disk.
+pub const DISK_WORK_MAX: Duration = Duration::from_secs(2);
 /// Virtual time in which a start must be done.
 pub const START_PATIENCE: Duration = Duration::from_secs(60);
 /// Virtual time in which everything must be drained once the faults are over.
@@ -26,6 +28,14 @@ pub const SEGMENTS_LEFT_MAX: u64 = 3;
 pub const COVERAGE_SEEDS: u64 = 1000;
 /// Seeds in which every mutant must be caught.
 pub const MUTANT_SEEDS: u64 = 500;
+/// Catches after which a mutant counts as caught often enough.
+pub const MUTANT_CATCHES: u64 = 3;
+/// Lives of the store alone in one seed.
+pub const STORE_LIVES: u64 = 4;
+/// Steps of one such life.
+pub const STORE_STEPS: u64 = 60;
+/// Bits that are flipped behind them.
+pub const STORE_FLIPS: u64 = 6;
 /// Batches between two comparisons of the whole state.
 pub const COMPARE_EVERY: u64 = 16;
 /// Batches between two hashes of the whole state.

@@ -9,21 +9,24 @@ use std::{env, fs, panic};
 
 use sim::campaign::{Sum, campaign};
 use sim::events::Event;
-use sim::limits::COVERAGE_SEEDS;
+use sim::limits::{COVERAGE_SEEDS, MUTANT_SEEDS};
 use sim::minimise::minimise;
 use sim::run::{Report, run};
 use sim::schedule::Schedule;
 
 const USAGE: &str = "usage: sim [--seeds N] [--first S] [--jobs J]
        sim --traces N [--first S]
-       sim --repeat FILE-OR-SEED [--minimise]
+       sim --repeat FILE-OR-SEED [--minimise] [--mutant NAME]
+       sim --mutants [--seeds N] [--first S] [--jobs J]
 
   --seeds N     seeds to run (1000)
   --first S     the first of them (0)
   --jobs J      threads (all processors)
   --traces N    prints the hash of each trace, to compare builds
   --repeat      runs one seed, or one schedule from a file, and tells its story
-  --minimise    shrinks a failure to a schedule for crates/sim/tests/regressions";
+  --minimise    shrinks a failure to a schedule for crates/sim/tests/regressions
+  --mutants     switches each deliberate fault on, and demands that it is noticed in N seeds (500)
+  --mutant      repeats with a deliberate fault switched on";
 
 #[derive(Default)]
 struct Options {
@@ -33,6 +36,8 @@ struct Options {
     traces: Option<u64>,
     repeat: Option<String>,
     minimise: bool,
+    mutants: bool,
+    mutant: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +68,8 @@ fn options() -> Result<Options, String> {
             "--traces" => options.traces = Some(number(value()?)?),
             "--repeat" => options.repeat = Some(value()?),
             "--minimise" => options.minimise = true,
+            "--mutants" => options.mutants = true,
+            "--mutant" => options.mutant = Some(value()?),
             _ => return Err(USAGE.to_owned()),
         }
     }
@@ -72,7 +79,7 @@ fn options() -> Result<Options, String> {
 fn start() -> Result<ExitCode, String> {
     let options = options()?;
     if let Some(what) = &options.repeat {
-        return repeat(what, options.minimise);
+        return with_mutant(options.mutant.as_deref(), || repeat(what, options.minimise))?;
     }
     if let Some(seeds) = options.traces {
         for seed in options.first..options.first + seeds {
@@ -80,9 +87,12 @@ fn start() -> Result<ExitCode, String> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let seeds = options.seeds.unwrap_or(COVERAGE_SEEDS);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = options.jobs.unwrap_or(u64::try_from(processors).unwrap_or(1));
+    if options.mutants {
+        return mutants(options.mutant.as_deref(), options.first, options.seeds.unwrap_or(MUTANT_SEEDS), jobs);
+    }
+    let seeds = options.seeds.unwrap_or(COVERAGE_SEEDS);
     let began = Instant::now();
     let sum = campaign(options.first, seeds, jobs, &tell);
     report(&sum, began.elapsed().as_secs_f64());
@@ -93,6 +103,44 @@ fn start() -> Result<ExitCode, String> {
     }
     Ok(if sum.failed == 0 && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
+
+#[cfg(feature = "mutants")]
+fn with_mutant<R>(name: Option<&str>, work: impl FnOnce() -> R) -> Result<R, String> {
+    let Some(name) = name else { return Ok(work()) };
+    let mutant = mutant::Mutant::named(name).ok_or_else(|| format!("there is no mutant {name}"))?;
+    let _on = mutant::switch_on(mutant);
+    Ok(work())
+}
+
+#[cfg(not(feature = "mutants"))]
+fn with_mutant<R>(name: Option<&str>, work: impl FnOnce() -> R) -> Result<R, String> {
+    if name.is_some() { Err(NO_MUTANTS.to_owned()) } else { Ok(work()) }
+}
+
+#[cfg(feature = "mutants")]
+fn mutants(only: Option<&str>, first: u64, seeds: u64, jobs: u64) -> Result<ExitCode, String> {
+    let chosen: Vec<_> =
+        mutant::ALL.iter().copied().filter(|mutant| only.is_none_or(|only| only == mutant.name())).collect();
+    let told = |hunt: &sim::mutants::Hunt| {
+        let verdict = match hunt.first {
+            Some(first) => format!("caught in {} of {} seeds, first after {first}", hunt.caught, hunt.seeds),
+            None => format!("NOT CAUGHT in {} seeds", hunt.seeds),
+        };
+        say(&format!("{:28} {verdict} {:?} {}", hunt.mutant.name(), hunt.properties, hunt.what));
+    };
+    let hunts = sim::mutants::hunt_all(&chosen, first, seeds, jobs, &told);
+    let missed = hunts.iter().filter(|hunt| hunt.first.is_none()).count();
+    say(&format!("{} mutants, {missed} not caught within {seeds} seeds", hunts.len()));
+    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants(_only: Option<&str>, _first: u64, _seeds: u64, _jobs: u64) -> Result<ExitCode, String> {
+    Err(NO_MUTANTS.to_owned())
+}
+
+#[cfg(not(feature = "mutants"))]
+const NO_MUTANTS: &str = "this build has no mutants: use `cargo xtask sim --mutants`";
 
 fn tell(seed: u64, report: &Report) {
     for violation in &report.violations {

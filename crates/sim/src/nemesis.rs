@@ -31,6 +31,10 @@ pub enum Survival {
     Torn,
     /// All but the first sector of each file.
     Tails,
+    /// Names of files, and nothing that was written to them.
+    Names,
+    /// What was written, in files under their old names.
+    Contents,
 }
 
 /// Something that goes wrong.
@@ -99,7 +103,17 @@ pub fn plan(seed: u64, operations: u64) -> Vec<Planned> {
 }
 
 fn survival(chance: &mut Chance) -> Survival {
-    *chance.among(&[Survival::Nothing, Survival::Torn, Survival::Torn, Survival::Tails, Survival::Everything])
+    let all = [
+        Survival::Nothing,
+        Survival::Nothing,
+        Survival::Torn,
+        Survival::Torn,
+        Survival::Tails,
+        Survival::Names,
+        Survival::Contents,
+        Survival::Everything,
+    ];
+    *chance.among(&all)
 }
 
 fn draw(chance: &mut Chance, weights: &[u64]) -> Fault {

@@ -149,10 +149,7 @@ impl World {
         let state = (self.observer.taken_over.is_multiple_of(HASH_EVERY)).then(|| state_hash(machine));
         self.observer.applied.insert(index, Applied { batch: batch.hash, answers: told, state });
         let is_leader = batch.batch.commands.iter().any(|command| command.action == Action::OpenEpoch);
-        // A new leader stamps its first batch before it has applied what lies before; the machine sees to it.
-        if !is_leader {
-            time::stamped(self.book.now, batch.batch.now, &mut self.notes);
-        }
+        time::stamped(self.book.now, batch.batch.now, &mut self.notes);
         let records = batch.batch.records();
         let commands = (batch.batch.commands.as_slice(), answers);
         self.book.apply(index, batch.batch.now, commands, &records, &mut self.notes);
@@ -265,7 +262,7 @@ impl World {
         for (id, (followed, cursor)) in &self.book.cursors {
             let Some(topic) = self.book.topics.get(followed) else { continue };
             match cursor {
-                Cursor::Stream(committed) => {
+                Cursor::Stream(committed, _) => {
                     let name = topic.subscriptions.iter().find(|(_, other)| *other == id).map(|(name, _)| name);
                     let Some(name) = name else { continue };
                     for (partition, told, earliest) in crate::reads::committed(machine, &self.book, *followed, name) {

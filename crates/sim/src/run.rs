@@ -10,7 +10,7 @@ use model::queue::{DeleteMode, DeleteQueue};
 use model::topic::DeleteTopic;
 use storage::disk::simulated::{MemoryDisk, PowerCut};
 
-use crate::book::Book;
+use crate::book::{Book, Notes};
 use crate::chance::{Chance, Purpose};
 use crate::check::{Property, Violation, liveness, room};
 use crate::client::{Client, queue_ref, shared_of, topic_ref};
@@ -21,6 +21,7 @@ use crate::life::{self, Course, Ending, Life};
 use crate::limits::{DRAIN_PATIENCE, STARTS_MAX};
 use crate::nemesis::Survival;
 use crate::schedule::Schedule;
+use crate::store;
 use crate::watched::Watched;
 use crate::world::{self, world};
 
@@ -52,7 +53,12 @@ pub fn run(schedule: &Schedule) -> Report {
     shard::seed_jitter(jitter.number());
     world::begin(Configuration::draw(schedule.seed));
     let mut course = Course::new(schedule.clone());
-    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live_through(&mut course)));
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut notes = Notes::default();
+        store::exercise(schedule.seed, &mut notes);
+        world(|world| world.notes.verdicts = notes.verdicts);
+        live_through(&mut course);
+    }));
     let mut ended = world::end();
     if let Err(panic) = ran {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -77,6 +83,9 @@ fn is_broken() -> bool {
 
 fn live_through(course: &mut Course) {
     let mut disk = MemoryDisk::new();
+    if is_broken() {
+        return;
+    }
     for _ in 0..STARTS_MAX {
         let (ending, left) = live_once(course, disk);
         disk = left;
@@ -150,6 +159,8 @@ fn aftermath(course: &mut Course, cut: &CutDisk, ending: Ending) -> MemoryDisk {
                 Survival::Everything => PowerCut::KeepAll,
                 Survival::Torn => PowerCut::Torn { seed: chance.number() },
                 Survival::Tails => PowerCut::LoseHeads,
+                Survival::Names => PowerCut::KeepNames,
+                Survival::Contents => PowerCut::KeepContents,
             })
         }
         Ending::Killed => {
@@ -181,7 +192,13 @@ fn rehearse(course: &Course, cut: &CutDisk, what: u64) {
     if paths.is_empty() {
         return;
     }
-    let path = chance.among(&paths).clone();
+    let mut checkpoints: Vec<_> =
+        paths.iter().filter(|path| path.extension().is_some_and(|end| end == "checkpoint")).cloned().collect();
+    checkpoints.sort_unstable();
+    let newest = checkpoints.last().filter(|_| chance.one_in(2)).cloned();
+    let path = newest.unwrap_or_else(|| chance.among(&paths).clone());
+    // The one before stands in for a damaged checkpoint, and the log behind it is kept.
+    let must_open = checkpoints.len() > 1 && checkpoints.contains(&path);
     let length = copy.content(&path).map_or(0, |content| content.len());
     let at = chance.below(u64::try_from(length).unwrap_or_default().max(1));
     if !copy.flip_bit(&path, at, u32::try_from(chance.below(8)).unwrap_or_default()) {
@@ -200,6 +217,9 @@ fn rehearse(course: &Course, cut: &CutDisk, what: u64) {
         if opened {
             world.notes.tally.note(Event::BitRotSurvived);
         }
+        world.notes.verdicts.demand(Property::Kept, opened || !must_open, || {
+            format!("a damaged checkpoint keeps the shard from its start although another is there: {}", path.display())
+        });
     });
 }
 

@@ -7,6 +7,7 @@ mod faults;
 mod graph;
 mod licences;
 mod process;
+mod simulation;
 mod tidy;
 mod tree;
 mod verify;
@@ -28,6 +29,8 @@ const USAGE: &str = "usage: cargo xtask CHORE [--root FOLDER]
   fix       format the code
   crash-points [--seed N]
             cut the power at every write and sync of a node and bring it up again, in release
+  sim [--seeds N] [--first S] [--jobs J]
+            run seeds of the deterministic simulation in release; says more with --help
   mutants   list the deliberate faults that the campaigns must notice
   faults    kill, fill, starve and damage the real program; says more without further words";
 
@@ -47,6 +50,7 @@ fn run() -> Result<(), String> {
     let (chore, root) = match words.as_slice() {
         ["crash-points", rest @ ..] => return crash_points::run(&root()?, rest),
         ["faults", rest @ ..] => return faults::run(&root()?, rest),
+        ["sim", rest @ ..] => return simulation::run(&root()?, rest),
         [chore] => (*chore, root()?),
         [chore, "--root", root] => (*chore, PathBuf::from(root)),
         _ => return Err(String::from(USAGE)),

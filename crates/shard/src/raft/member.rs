@@ -125,12 +125,16 @@ impl<M: StateMachine> Member<M> {
         })
     }
 
-    /// Waits until this replica leads. `None` when the shard is stopped.
+    /// Waits until this replica leads and has applied all that lies before. `None` when the shard is stopped.
     pub(crate) async fn lead(&self) -> Option<Leadership> {
         loop {
             let wait = self.raft.wait(None);
             let seen = wait.metrics(
-                |metrics| metrics.running_state.is_err() || (metrics.state.is_leader() && metrics.vote.committed),
+                |metrics| {
+                    let is_caught_up = metrics.last_log_index <= metrics.last_applied.map(|id| id.index);
+                    let leads = metrics.state.is_leader() && metrics.vote.committed;
+                    metrics.running_state.is_err() || (leads && is_caught_up)
+                },
                 "this replica leads",
             );
             let metrics = seen.await.ok()?;
@@ -143,19 +147,6 @@ impl<M: StateMachine> Member<M> {
             }
             tokio::task::yield_now().await;
         }
-    }
-
-    /// Waits until all that the log held when this replica began to lead is applied, or the shard is stopped.
-    pub(crate) async fn caught_up(&self) {
-        let wait = self.raft.wait(None);
-        let Ok(known) = wait.metrics(|_| true, "what the log holds").await else { return };
-        let held = known.last_log_index;
-        let seen = wait.metrics(
-            |metrics| metrics.running_state.is_err() || held <= metrics.last_applied.as_ref().map(|last| last.index),
-            "what the log held is applied",
-        );
-        // A shard that stops says so to whoever proposes next.
-        let _stopped = seen.await;
     }
 
     /// Waits until this replica does not lead any more, or the shard is stopped.

@@ -7,7 +7,7 @@ use broker::outcome::Outcome;
 use broker::place::SourceId;
 use model::message::{DeadLetterReason, MessagePlace};
 use model::name::Source;
-use model::number::{Epoch, Span, Timestamp};
+use model::number::{Epoch, Offset, Span, Timestamp};
 use model::operation::Response;
 use model::queue::{Ack, Extend, Nack, NackAction, Settled};
 use model::receipt::{Receipt, ReceiptSource, Settlement};
@@ -44,6 +44,9 @@ impl Book {
         let (now, present) = (self.now, self.epoch);
         for (pick, given) in picks.iter().zip(given) {
             let place = MessagePlace { partition: pick.partition, sequence: pick.sequence };
+            if *given {
+                self.expect_in_window(source, place);
+            }
             let line = self.line(source);
             leases::granted(line, place, pick.attempt.get(), epoch == present, *given, notes);
             if !given {
@@ -58,6 +61,20 @@ impl Book {
                     notes.tally.note(Event::Redelivered);
                 }
             }
+        }
+    }
+
+    /// A window that began anew in this batch is taken over behind it; what is handed out before is taken now.
+    fn expect_in_window(&mut self, source: SourceId, place: MessagePlace) {
+        let SourceId::Subscription(id) = source else { return };
+        let Some((topic, Cursor::Shared(line, _))) = self.cursors.get_mut(&id) else { return };
+        if !self.restarted.contains(&id) || line.kept.contains_key(&place) {
+            return;
+        }
+        let history = self.topics.get(topic).and_then(|topic| topic.partitions.get(&place.partition));
+        let number = history.and_then(|history| history.numbers.get(&Offset::new(place.sequence.get())));
+        if let Some(number) = number {
+            line.kept.insert(place, super::entered(*number, 0, self.now));
         }
     }
 
@@ -167,7 +184,7 @@ impl Book {
             }
             SourceId::Subscription(id) => match self.cursors.get(&id) {
                 Some((_, Cursor::Shared(_, target))) => (target.clone(), "subscription".to_owned()),
-                Some((_, Cursor::Stream(_))) | None => return,
+                Some((_, Cursor::Stream(..))) | None => return,
             },
         };
         let target = target.and_then(|name| self.queue_ids.get(&name).copied());

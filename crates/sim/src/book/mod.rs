@@ -54,7 +54,7 @@ pub struct Queue {
     /// Its messages.
     pub line: Line,
     /// Ids that are remembered.
-    pub ids: BTreeMap<IdHash, (Timestamp, MessagePlace)>,
+    pub ids: BTreeMap<IdHash, (Timestamp, MessagePlace, Epoch)>,
     /// The next sequence of each partition.
     pub next: BTreeMap<Partition, u64>,
     /// The same as it was before messages were moved here in the present batch.
@@ -175,7 +175,7 @@ impl Book {
             SourceId::Queue(id) => self.queues.get_mut(&id).map(|queue| &mut queue.line),
             SourceId::Subscription(id) => match self.cursors.get_mut(&id) {
                 Some((_, Cursor::Shared(line, _))) => Some(line),
-                Some((_, Cursor::Stream(_))) | None => None,
+                Some((_, Cursor::Stream(..))) | None => None,
             },
         }
     }
@@ -187,7 +187,7 @@ impl Book {
             SourceId::Queue(id) => self.queues.get(&id).map(|queue| &queue.line),
             SourceId::Subscription(id) => match self.cursors.get(&id) {
                 Some((_, Cursor::Shared(line, _))) => Some(line),
-                Some((_, Cursor::Stream(_))) | None => None,
+                Some((_, Cursor::Stream(..))) | None => None,
             },
         }
     }
@@ -221,6 +221,8 @@ impl Book {
             Action::DeleteSubscription(request) => self.delete_subscription(request),
             Action::Commit(request) => self.commit(request, outcome, notes),
             Action::Seek(request) => self.seek(request, outcome, notes),
+            Action::Join { subscription, member } => self.join(subscription, member),
+            Action::Leave(request) => self.leave(request),
             Action::CreateUser { .. } => self.create_user(outcome),
             Action::AddGrant(request) => self.add_grant(&request.grant),
             Action::RemoveGrant(request) => self.remove_grant(request),

@@ -8,7 +8,7 @@ use broker::place::MessageRef;
 use broker::record::Head;
 use model::message::{Availability, MessagePlace};
 use model::name::QueueRef;
-use model::number::{QueueId, Sequence, Timestamp};
+use model::number::{Epoch, QueueId, Sequence, Timestamp};
 use model::operation::Response;
 use model::queue::{
     AlterQueue, CancelMessages, CreateQueue, DeleteQueue, DeliveryOrder, Overflow, PurgeQueue, Redrive,
@@ -77,6 +77,12 @@ impl Book {
         for (place, told) in request.places.iter().zip(&told.cancelled) {
             let is_free = |kept: &Kept| !matches!(kept.life, Life::Leased { .. });
             let expected = queue.line.kept.get(place).is_some_and(is_free);
+            // A message that was moved here in this batch may lie there.
+            if *told && !expected && !queue.line.arriving.is_empty() {
+                queue.line.arriving.remove(0);
+                queue.line.unplaced_gone += 1;
+                continue;
+            }
             multiset::cancelled(*place, expected, *told, notes);
             if expected {
                 notes.tally.note(Event::Cancelled);
@@ -99,19 +105,23 @@ impl Book {
             .zip(records)
             .map(|(position, _)| self.records.get(&MessageRef { index: first.index, position }).copied())
             .collect();
+        let epoch = self.epoch;
         let Some((id, queue)) = self.queue_named(to) else { return };
         let mut dropped = Vec::new();
         let mut is_added = false;
         for ((record, number), placed) in records.iter().zip(numbers).zip(placed) {
             let (Ok(head), Some(number)) = (Head::read(record), number) else { continue };
             queue.forget_ids(now);
-            let known = head.id.and_then(|id| queue.ids.get(&id)).map(|(_, place)| *place);
-            duplicates::recognised(number, known, placed, notes);
+            let known = head.id.and_then(|id| queue.ids.get(&id)).copied();
+            duplicates::recognised(number, known.map(|(_, place, _)| place), placed, notes);
             if placed.duplicate {
                 notes.tally.note(Event::Duplicate);
+                if known.is_some_and(|(_, _, first)| first < epoch) {
+                    notes.tally.note(Event::DuplicateAfterRestart);
+                }
                 continue;
             }
-            queue.add(now, number, &head, placed, notes);
+            queue.add((now, epoch), number, &head, placed, notes);
             is_added = true;
             dropped.extend(queue.drop_oldest());
         }
@@ -184,10 +194,10 @@ impl Book {
 impl Queue {
     fn forget_ids(&mut self, now: Timestamp) {
         let window = self.settings.deduplication;
-        self.ids.retain(|_, (at, _)| at.after(window) > now);
+        self.ids.retain(|_, (at, _, _)| at.after(window) > now);
     }
 
-    fn add(&mut self, now: Timestamp, number: u64, head: &Head, placed: &Placed, notes: &mut Notes) {
+    fn add(&mut self, (now, epoch): (Timestamp, Epoch), number: u64, head: &Head, placed: &Placed, notes: &mut Notes) {
         let place = MessagePlace { partition: placed.partition, sequence: Sequence::new(placed.place) };
         let next = self.next.get(&placed.partition).copied();
         let unplaced = self.line.arriving.len() + std::mem::take(&mut self.line.unplaced_gone);
@@ -218,7 +228,7 @@ impl Queue {
         if let Some(id) = head.id
             && self.settings.deduplication.get() > 0
         {
-            self.ids.insert(id, (now, place));
+            self.ids.insert(id, (now, place, epoch));
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use broker::group::Group;
 use broker::limits::TOMBSTONE_MS;
 use broker::record::KeyHash;
 use model::name::{QueueName, SubscriptionName};
@@ -43,8 +44,8 @@ pub struct History {
 /// A subscription.
 #[derive(Clone, Debug)]
 pub enum Cursor {
-    /// Committed offsets by partition.
-    Stream(BTreeMap<Partition, Offset>),
+    /// Committed offsets by partition, and who has which partition.
+    Stream(BTreeMap<Partition, Offset>, Group),
     /// Leases; dead letters go to the queue.
     Shared(Line, Option<QueueName>),
 }

@@ -3,15 +3,16 @@
 //! Called by `Book::perform`.
 
 use broker::command::Action;
+use broker::group::Group;
 use broker::outcome::Outcome;
 use broker::place::MessageRef;
 use broker::record::Head;
 use model::message::MessagePlace;
-use model::name::{SubscriptionRef, TopicRef};
+use model::name::{MemberName, SubscriptionRef, TopicRef};
 use model::number::{Offset, Partition, Sequence, SubscriptionId, TopicId};
 use model::operation::Response;
 use model::queue::DeliveryOrder;
-use model::subscription::{Commit, CreateSubscription, DeleteSubscription, Seek, SubscriptionKind};
+use model::subscription::{Commit, CreateSubscription, DeleteSubscription, LeaveSubscription, Seek, SubscriptionKind};
 use model::topic::{AlterTopic, CreateTopic, DeleteTopic};
 
 use super::line::{self, Life, Line};
@@ -46,7 +47,8 @@ impl Book {
         topic.alter(now, settings);
         let followers: Vec<_> = topic.subscriptions.values().copied().collect();
         for id in followers {
-            if let Some((_, Cursor::Stream(committed))) = self.cursors.get_mut(&id) {
+            if let Some((_, Cursor::Stream(committed, group))) = self.cursors.get_mut(&id) {
+                group.grow(partitions);
                 for number in 0..partitions {
                     committed.entry(Partition::new(number)).or_default();
                 }
@@ -132,7 +134,8 @@ impl Book {
         let cursor = match &request.settings.kind {
             SubscriptionKind::Stream { .. } => {
                 let part = |part: &model::subscription::PartitionProgress| (part.partition, part.committed);
-                Cursor::Stream(created.description.partitions.iter().map(part).collect())
+                let group = Group::new(topic.settings.partitions);
+                Cursor::Stream(created.description.partitions.iter().map(part).collect(), group)
             }
             SubscriptionKind::Shared { delivery_limit, dead_letter, .. } => {
                 self.restarted.push(id);
@@ -158,7 +161,8 @@ impl Book {
         let Outcome::Response(response) = outcome else { return };
         let Response::Commit(told) = &**response else { return };
         let id = self.subscription_named(&request.subscription);
-        let Some((_, Cursor::Stream(committed))) = id.and_then(|id| self.cursors.get_mut(&id)) else { return };
+        let Some((_, Cursor::Stream(committed, group))) = id.and_then(|id| self.cursors.get_mut(&id)) else { return };
+        commits::by_owner(group, request, notes);
         for (wanted, told) in request.offsets.iter().zip(&told.offsets) {
             let before = committed.get(&wanted.partition).copied().unwrap_or_default();
             commits::committed(before, wanted.offset, told.offset, notes);
@@ -167,12 +171,27 @@ impl Book {
         }
     }
 
+    pub(super) fn join(&mut self, subscription: &SubscriptionRef, member: &MemberName) {
+        let id = self.subscription_named(subscription);
+        if let Some((_, Cursor::Stream(_, group))) = id.and_then(|id| self.cursors.get_mut(&id)) {
+            // More members than a group takes are refused before this.
+            let _ = group.join(member.clone());
+        }
+    }
+
+    pub(super) fn leave(&mut self, request: &LeaveSubscription) {
+        let id = self.subscription_named(&request.subscription);
+        if let Some((_, Cursor::Stream(_, group))) = id.and_then(|id| self.cursors.get_mut(&id)) {
+            group.leave(&request.member);
+        }
+    }
+
     pub(super) fn seek(&mut self, request: &Seek, outcome: &Outcome, notes: &mut Notes) {
         let Outcome::Response(response) = outcome else { return };
         let Response::Seek(told) = &**response else { return };
         let Some(id) = self.subscription_named(&request.subscription) else { return };
         match self.cursors.get_mut(&id) {
-            Some((_, Cursor::Stream(committed))) => {
+            Some((_, Cursor::Stream(committed, _))) => {
                 for moved in &told.offsets {
                     let before = committed.insert(moved.partition, moved.offset);
                     if before.is_some_and(|before| moved.offset < before) {

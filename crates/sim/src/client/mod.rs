@@ -23,10 +23,11 @@ use model::name::{NamespaceName, QueueName, QueueRef, TopicName, TopicRef};
 use shard::Shard;
 
 use crate::chance::Chance;
-use crate::check::{errors, liveness};
+use crate::check::{errors, liveness, room};
 use crate::configuration::{QUEUES, TOPICS};
 use crate::disk::CutDisk;
 use crate::events::Event;
+use crate::life::FOLDER;
 use crate::limits::OPERATION_PATIENCE;
 use crate::operation::Kind;
 use crate::watched::Watched;
@@ -110,10 +111,14 @@ impl Client {
     async fn submit_as(&self, principal: Principal, action: Action) -> Option<Outcome> {
         let is_freeing = action.is_freeing();
         let is_publish = matches!(action, Action::Publish { .. } | Action::PublishTopic { .. });
-        let name = format!("{action:.60?}");
+        let name: String = format!("{action:?}").chars().take(80).collect();
+        let before = self.free_segments();
         let answered = self.in_time(&name, self.shard.submit(Command { principal, action })).await?;
         if self.disk.is_cut() {
             return None;
+        }
+        if is_publish && answered.is_ok() && before.max(self.free_segments()) == 0 {
+            world(|world| room::reserve_used(&name, &mut world.notes));
         }
         world(|world| {
             world.operations += 1;
@@ -135,6 +140,12 @@ impl Client {
                 }
             }
         })
+    }
+
+    /// Whole segments that fit on the disk.
+    fn free_segments(&self) -> u64 {
+        let free = storage::disk::Disk::free_bytes(self.disk.under(), std::path::Path::new(FOLDER)).unwrap_or_default();
+        free / world(|world| world.configuration.segment_bytes)
     }
 
     /// Waits for an answer as long as clients are patient.

@@ -107,6 +107,16 @@ impl Client {
     pub(super) async fn guest_publish(&self, chance: &mut Chance) {
         let Some(id) = world(|world| world.book.guest) else { return };
         let queue = queue_ref(QUEUES[any_queue(chance)]);
+        if chance.one_in(3) {
+            // Never granted.
+            let action = match chance.below(3) {
+                0 => Action::PurgeQueue(PurgeQueue { queue }),
+                1 => Action::AlterQueue(AlterQueue { queue, patch: QueuePatch::default() }),
+                _ => Action::DeleteQueue(DeleteQueue { queue, mode: DeleteMode::Force }),
+            };
+            self.submit_as(guest(id), action).await;
+            return;
+        }
         let number = world(|world| world.desk.number());
         let record = encode(number, &mut NewMessage::new("from a guest"), false);
         self.send(guest(id), queue, vec![record], vec![number]).await;
@@ -123,7 +133,7 @@ impl Client {
         let action = if chance.one_in(3) {
             Action::RemoveGrant(RemoveGrant { user, resource, effect })
         } else {
-            let rights = Rights::of(&[Right::Publish]);
+            let rights = Rights::of(&[Right::Publish, Right::Describe]);
             Action::AddGrant(AddGrant { grant: Grant { user, resource, rights, effect } })
         };
         self.submit(action).await;

@@ -123,7 +123,11 @@ impl Client {
         expected: Option<u64>,
         pick: Option<(SourceId, Partition, Sequence)>,
     ) -> bool {
+        let before = self.disk.reads();
         let Some(fetched) = self.in_time("a fetch", self.shard.fetch(at)).await else { return false };
+        if before < self.disk.reads() {
+            world(|world| world.notes.tally.note(Event::ReadFromDisk));
+        }
         if self.disk.is_cut() {
             return false;
         }
