@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A few seconds of fuzzing for each parser of bytes from outside or from disk. What is fuzzed and for how long it was:
 # docs/crash-points-and-fuzzing.md. `SECONDS_EACH=600 bash .ci/suites/fuzz.sh batch record` runs those two for longer.
+# when: long
 # time limit: 1500
 # apt: g++ libc6-dev
 set -euo pipefail

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every deliberate fault that `cargo xtask mutants` lists is switched on in turn, and a test must turn red. A fault
 # that stays unnoticed, or that has no row here, fails the suite. Reasons: docs/adr/0009-mutants-at-run-time.md.
+# when: long
 # time limit: 1500
 set -euo pipefail
 cd "$(dirname "$0")/../.."
