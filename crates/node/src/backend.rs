@@ -136,7 +136,7 @@ impl Core {
 
     async fn perform(self: Arc<Self>, caller: &Caller, request: Request) -> Result<Response, Failure> {
         // A door may ask long after it was told who calls: streams do.
-        self.demand_standing(caller)?;
+        self.demand_recent_standing(caller)?;
         if request.kind().access() == Access::Read {
             let standing = || self.demand_standing(caller);
             return while_standing(standing, Arc::clone(&self).read(principal(caller), request)).await;

@@ -30,6 +30,8 @@ pub const DELIVERIES_PREPARED_MAX: usize = 1000;
 pub const DELIVERY_BYTES_PREPARED_MAX: u64 = 4 * 1024 * 1024;
 /// How often it is looked whether a caller that waits or consumes still may: a revoked token works no longer than this.
 pub const STANDING_CHECK: Duration = Duration::from_secs(5);
+/// Callers whose standing is remembered for that long.
+pub const STANDINGS_KEPT: usize = 4096;
 /// How often free disk is looked at.
 pub const DISK_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long a drain waits for what is in flight.

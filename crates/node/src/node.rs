@@ -27,6 +27,7 @@ use crate::limits::{DISK_CHECK_EVERY, DISK_RESERVE_BYTES};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::random::MessageIds;
+use crate::standing::Standings;
 use crate::thread::ShardThread;
 
 /// How a node works.
@@ -55,6 +56,7 @@ pub(crate) struct Core {
     pub(crate) audit: Audit,
     pub(crate) metrics: Metrics,
     pub(crate) ids: MessageIds,
+    pub(crate) standings: Standings,
     pub(crate) started_at: Timestamp,
 }
 
@@ -96,6 +98,7 @@ impl Node {
         runtime.adopt_members()?;
         let (audit, entries) = Audit::new();
         let core = Arc::new(Core {
+            standings: Standings::default(),
             started_at: log.now(),
             log,
             runtime,

@@ -4,23 +4,58 @@
 //! standing any more.
 //! Called by `backend`. Tests: `tests/suite/standing.rs` of the binary.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use model::caller::Caller;
 use model::failure::Failure;
 use model::message::Delivery;
 use model::name::Source;
+use model::number::{TokenId, UserId};
 use model::refusal::Refusal;
 use model::{Consume, Deliveries};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
-use crate::limits::STANDING_CHECK;
+use crate::limits::{STANDING_CHECK, STANDINGS_KEPT};
 use crate::node::Core;
 use crate::translate::principal;
 
+/// Who was seen to have standing, and when: looking asks for the machine, which a large batch holds for milliseconds,
+/// and a stream publishes thousands of times a second. Holds at most `STANDINGS_KEPT`.
+#[derive(Default)]
+pub(crate) struct Standings(Mutex<BTreeMap<(UserId, Option<TokenId>), Instant>>);
+
+impl Standings {
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<(UserId, Option<TokenId>), Instant>> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    fn is_recent(&self, caller: &Caller) -> bool {
+        self.seen().get(&(caller.user, caller.token)).is_some_and(|at| at.elapsed() < STANDING_CHECK)
+    }
+
+    fn note(&self, caller: &Caller) {
+        let mut seen = self.seen();
+        if STANDINGS_KEPT <= seen.len() {
+            seen.clear();
+        }
+        seen.insert((caller.user, caller.token), Instant::now());
+    }
+}
+
 impl Core {
+    /// As `demand_standing`, but believes what was seen less than `STANDING_CHECK` ago.
+    pub(crate) fn demand_recent_standing(&self, caller: &Caller) -> Result<(), Failure> {
+        if self.standings.is_recent(caller) {
+            return Ok(());
+        }
+        self.demand_standing(caller)?;
+        self.standings.note(caller);
+        Ok(())
+    }
+
     /// Refuses a caller whose token or user is gone since it was authenticated.
     pub(crate) fn demand_standing(&self, caller: &Caller) -> Result<(), Failure> {
         let now = self.log.now();

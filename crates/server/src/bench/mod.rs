@@ -68,9 +68,10 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<(), Complaint> {
     let null_child = Child::start("null", &scratch.path().join("null")).await?;
     let null_client = null_child.client().await?;
     let null = Target { child: &null_child, client: &null_client, size, keeps: false };
-    let mut rows = both(&arguments, &product, &null).await?;
-    null_child.stop().await?;
+    let mut rows = both(&arguments, &product, &null, &THROUGHPUT).await?;
     let together = messages_per_write(&client, &rows, arguments.repeat).await?;
+    rows.extend(both(&arguments, &product, &null, &LATENCY).await?);
+    null_child.stop().await?;
     rows.extend(alone(&arguments, &product).await?);
     child.stop().await?;
     rows.extend(raw(&arguments, scratch.path(), together).await?);
@@ -115,10 +116,10 @@ enum Shared {
     EndToEnd,
 }
 
-impl Shared {
-    const ALL: [Self; 4] =
-        [Self::Publish { producers: 1 }, Self::Publish { producers: 8 }, Self::OneAtATime, Self::EndToEnd];
+const THROUGHPUT: [Shared; 2] = [Shared::Publish { producers: 1 }, Shared::Publish { producers: 8 }];
+const LATENCY: [Shared; 2] = [Shared::OneAtATime, Shared::EndToEnd];
 
+impl Shared {
     fn scenario(self, arguments: &BenchArguments) -> String {
         match self {
             Self::Publish { producers } => format!("publish, {producers} producers, gRPC"),
@@ -136,9 +137,14 @@ impl Shared {
     }
 }
 
-async fn both(arguments: &BenchArguments, product: &Target<'_>, null: &Target<'_>) -> Result<Vec<Row>, Complaint> {
+async fn both(
+    arguments: &BenchArguments,
+    product: &Target<'_>,
+    null: &Target<'_>,
+    shared: &[Shared],
+) -> Result<Vec<Row>, Complaint> {
     let mut rows = Vec::new();
-    for shared in Shared::ALL {
+    for shared in shared {
         let scenario = shared.scenario(arguments);
         output::note(&format!("product and null: {scenario}"));
         let (mut products, mut nulls) = (Vec::new(), Vec::new());
