@@ -1,5 +1,5 @@
 //! The segmented log on disk of one shard: frames, vote, marks, checkpoints, recovery. Blocking, with one
-//! writer thread; it does not know what a message is.
+//! writer at a time; it does not know what a message is.
 //! Invariant: what a completion confirmed survives every crash, or its damage is reported with its place.
 //! Called by the shard and by the simulator. Formats: `docs/formats/`. Tests: `tests/`.
 
