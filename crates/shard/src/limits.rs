@@ -22,7 +22,7 @@ pub const TAIL_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 pub const DECODED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Largest batch that the shard's own thread writes; longer ones go to the writer's, so that the next batch is
 /// made meanwhile.
-pub const WRITE_HERE_BYTES_MAX: usize = 16 * 1024;
+pub const WRITE_HERE_BYTES_MAX: usize = 4 * 1024;
 /// Longest flush, as of late, for which the shard's own thread stands still.
 pub const WRITE_HERE_FLUSH_MAX: Duration = Duration::from_millis(1);
 /// Bytes of log that are read at once for apply and for a follower. At least one entry is always read.
