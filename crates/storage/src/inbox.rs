@@ -68,15 +68,6 @@ pub(crate) enum Waited {
     Stop,
 }
 
-/// How long the writer waits for work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// Until there is some.
-    Endless,
-    /// Until this much time has passed.
-    For(Duration),
-}
-
 /// The end of the log: its last frame, and where it lies. A purge mark beyond the last frame has no place,
 /// so the next frame starts a segment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,6 +89,8 @@ struct State {
     hint: Option<Bytes>,
     /// How often work was taken.
     taken: u64,
+    /// How often it had been when the writer last rested.
+    taken_at_rest: u64,
     pending: VecDeque<(Sequence, PlacedFrame)>,
     submitted: Sequence,
     /// Appends up to here fail, because one before them found no room.
@@ -226,8 +219,9 @@ impl Inbox {
         Ok(())
     }
 
-    /// Waits until something is queued, or until it was quiet for as long as `patience` says.
-    pub(crate) fn wait(&self, patience: Patience) -> Waited {
+    /// Waits until something is queued. After work, whoever took it, only until it was quiet for as long as `delay`:
+    /// then the writer is to rest.
+    pub(crate) fn wait(&self, delay: Duration) -> Waited {
         let mut state = self.state();
         loop {
             if !state.queue.is_empty() {
@@ -236,25 +230,30 @@ impl Inbox {
             if state.is_stopping {
                 return Waited::Stop;
             }
-            match patience {
-                Patience::Endless => return self.wait_for_work(state),
-                Patience::For(time) => {
-                    let before = state.taken;
-                    let (again, waited) = self.work.wait_timeout(state, time).expect("no holder panics");
-                    state = again;
-                    let is_quiet = state.queue.is_empty() && before == state.taken && !state.is_stopping;
-                    if waited.timed_out() && is_quiet {
-                        return Waited::Quiet;
-                    }
-                }
+            if state.taken == state.taken_at_rest {
+                state = self.work.wait(state).expect("no holder panics");
+                continue;
+            }
+            let before = state.taken;
+            let (again, waited) = self.work.wait_timeout(state, delay).expect("no holder panics");
+            state = again;
+            let is_quiet = state.queue.is_empty() && before == state.taken && !state.is_stopping;
+            if waited.timed_out() && is_quiet {
+                return Waited::Quiet;
             }
         }
     }
 
-    /// Waits for anything to look at; a caller that wrote by itself also wakes.
-    fn wait_for_work(&self, state: MutexGuard<'_, State>) -> Waited {
-        let state = self.work.wait(state).expect("no holder panics");
-        if state.queue.is_empty() && state.is_stopping { Waited::Stop } else { Waited::Work }
+    /// The writer rests: all work so far is accounted for.
+    pub(crate) fn rest(&self) {
+        let mut state = self.state();
+        state.taken_at_rest = state.taken;
+    }
+
+    /// Whether the writer has rested since it last took work.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let state = self.state();
+        state.taken == state.taken_at_rest
     }
 
     /// Wakes the thread of the writer, so that it sees what changed.
@@ -445,4 +444,29 @@ fn check(frame: &Frame, expected: Option<LogIndex>) -> Result<(), Fault> {
         return Ok(());
     };
     Err(Fault::Misuse { what })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn work_that_a_caller_took_before_the_thread_waits_is_still_followed_by_rest() {
+        let inbox = Arc::new(Inbox::new(1 << 20, LogEnd::default(), None, None));
+        let frame = Frame { index: LogIndex(0), term: Term(1), kind: FrameKind(0), payload: Bytes::from_static(b"x") };
+        assert!(inbox.append_quietly(vec![frame], Box::new(drop)).is_ok());
+        assert!(inbox.is_at_rest());
+        assert!(inbox.take().is_some());
+        assert!(!inbox.is_at_rest());
+        let (sender, receiver) = mpsc::channel();
+        let waiting = Arc::clone(&inbox);
+        let thread = thread::spawn(move || sender.send(waiting.wait(Duration::ZERO)).expect("the test listens"));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(Waited::Quiet));
+        thread.join().expect("the thread only sends");
+        inbox.rest();
+        assert!(inbox.is_at_rest());
+    }
 }

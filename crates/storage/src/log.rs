@@ -220,10 +220,10 @@ impl SegmentStore {
         let _closing = CloseOnPanic(Arc::clone(&self.core));
         match self.core.inbox.append_quietly(frames, done) {
             Ok(()) => {
-                let was_stale = writer.is_mark_stale;
+                let was_at_rest = self.core.inbox.is_at_rest();
                 writer.step();
                 // What came meanwhile is for the writer's thread; it also sees to the mark.
-                if !was_stale || !self.core.inbox.is_empty() {
+                if was_at_rest || !self.core.inbox.is_empty() {
                     self.core.inbox.wake();
                 }
             }

@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::fault::Fault;
 use crate::folder::{OpenFile, segment_name};
 use crate::frame;
-use crate::inbox::{AppendJob, Command, LogEnd, Patience, PlacedFrame, Placement, Waited, Work};
+use crate::inbox::{AppendJob, Command, LogEnd, PlacedFrame, Placement, Waited, Work};
 use crate::little_endian::file_size;
 use crate::log::Threads;
 use crate::mark::{DurableEnd, DurableMark, Ending, encode_purge};
@@ -64,9 +64,8 @@ pub(crate) struct Writer {
 /// The life of the writer's thread. It holds the writer only while there is work: in between, an append that
 /// cannot wait for a change of threads is written by its caller.
 pub(crate) fn write_while_open(writer: &Mutex<Writer>, core: &Core) {
-    let mut patience = Patience::Endless;
     loop {
-        let waited = core.inbox.wait(patience);
+        let waited = core.inbox.wait(core.settings.mark_delay);
         let mut writer = writer.lock().expect("no holder panics");
         match waited {
             Waited::Work => {
@@ -75,7 +74,6 @@ pub(crate) fn write_while_open(writer: &Mutex<Writer>, core: &Core) {
             Waited::Quiet => writer.rest(),
             Waited::Stop => return,
         }
-        patience = if writer.is_mark_stale { Patience::For(core.settings.mark_delay) } else { Patience::Endless };
     }
 }
 
@@ -102,6 +100,7 @@ impl Writer {
 
     /// What a quiet moment is for: the committed hint and the durable mark.
     pub(crate) fn rest(&mut self) {
+        self.core.inbox.rest();
         self.save_hint();
         self.save_mark_when_quiet();
     }
