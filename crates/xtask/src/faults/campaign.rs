@@ -5,7 +5,10 @@
 use super::options::Options;
 use super::process::Home;
 use super::report::Report;
-use super::{boots, clocks, disk, doors, eio, flips, kills, memory, mutants, pauses, power, slow, stale, write_errors};
+use super::{
+    boots, clocks, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses, power, rolls, slow, stale,
+    write_errors,
+};
 
 /// A campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(super) enum Campaign {
     Startup,
     Flips,
     PowerCuts,
+    Rolls,
+    Holdouts,
     WriteErrors,
     SlowDisk,
     Pauses,
@@ -29,10 +34,12 @@ pub(super) enum Campaign {
 }
 
 impl Campaign {
-    pub(super) const ALL: [(&'static str, Self); 16] = [
+    pub(super) const ALL: [(&'static str, Self); 18] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
+        ("rolls", Self::Rolls),
+        ("holdouts", Self::Holdouts),
         ("write-errors", Self::WriteErrors),
         ("slow-disk", Self::SlowDisk),
         ("pauses", Self::Pauses),
@@ -52,6 +59,11 @@ impl Campaign {
         Self::ALL.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
     }
 
+    /// Whether it brings its own disk, with each of the filesystems in turn.
+    pub(super) const fn has_a_disk(self) -> bool {
+        matches!(self, Self::PowerCuts | Self::Rolls | Self::WriteErrors | Self::SlowDisk)
+    }
+
     /// What it does, in a line.
     pub(super) const fn explained(self) -> &'static str {
         match self {
@@ -62,6 +74,8 @@ impl Campaign {
             Self::EioWrites => "the n-th write fails with EIO, once or from then on",
             Self::WriteErrors => "a real filesystem meets one write that its disk refuses",
             Self::PowerCuts => "the power goes under load, on ext4 and XFS; nothing confirmed is lost",
+            Self::Rolls => "the power goes as a new segment gets its name, on ext4 and XFS",
+            Self::Holdouts => "segments go around a message that waits and one that is held, which do not",
             Self::SlowDisk => "flushes take up to seconds; every publish has an answer",
             Self::Pauses => "SIGSTOP for longer than leases last; no message has two holders",
             Self::Clocks => "the wall clock jumps by a second or by hours",
@@ -84,6 +98,8 @@ impl Campaign {
             Self::Startup => memory::startup(home, report),
             Self::Flips => flips::run(options, home, report),
             Self::PowerCuts => power::run(options, home, report),
+            Self::Rolls => rolls::run(options, home, report),
+            Self::Holdouts => holdouts::run(options, home, report),
             Self::WriteErrors => write_errors::run(options, home, report),
             Self::SlowDisk => slow::run(options, home, report),
             Self::Pauses => pauses::run(options, home, report),
