@@ -6,8 +6,8 @@ use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 use super::{
-    boots, clocks, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses, power, rolls, slow, stale,
-    write_errors,
+    boots, clocks, confirms, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses, power, rolls, slow,
+    stale, write_errors,
 };
 
 /// A campaign.
@@ -29,12 +29,13 @@ pub(super) enum Campaign {
     Clocks,
     Boots,
     Stale,
+    Confirms,
     Doors,
     Mutants,
 }
 
 impl Campaign {
-    pub(super) const ALL: [(&'static str, Self); 18] = [
+    pub(super) const ALL: [(&'static str, Self); 19] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
@@ -46,6 +47,7 @@ impl Campaign {
         ("clocks", Self::Clocks),
         ("boots", Self::Boots),
         ("stale", Self::Stale),
+        ("confirms", Self::Confirms),
         ("doors", Self::Doors),
         ("mutants", Self::Mutants),
         ("eio", Self::Eio),
@@ -80,6 +82,7 @@ impl Campaign {
             Self::Pauses => "SIGSTOP for longer than leases last; no message has two holders",
             Self::Clocks => "the wall clock jumps by a second or by hours",
             Self::Boots => "kill -9 in the first start, in a storm of restarts, while draining",
+            Self::Confirms => "no answer to a publish begins before the flush of its message has ended, by strace",
             Self::Doors => "published over gRPC, drained over REST, and the other way, with kills between",
             Self::Kills => "kill -9 under load, again and again; nothing confirmed is lost, order is kept",
             Self::Disk => "the folder shrinks as messages go; a full disk refuses publishes alone",
@@ -106,6 +109,7 @@ impl Campaign {
             Self::Clocks => clocks::run(options, home, report),
             Self::Boots => boots::run(options, home, report),
             Self::Stale => stale::run(options, home, report),
+            Self::Confirms => confirms::run(options, home, report),
             Self::Doors => doors::run(options, home, report),
             Self::Mutants => mutants::run(options, home, report),
         }

@@ -44,7 +44,7 @@ impl Call {
 }
 
 /// Makes sure that strace is there.
-fn strace() -> Result<(), String> {
+pub(super) fn strace() -> Result<(), String> {
     let mut command = Command::new("strace");
     command.args(["-o", "/dev/null", "true"]).stdin(Stdio::null()).stderr(Stdio::null());
     if command.status().is_ok_and(|status| status.success()) {

@@ -9,6 +9,7 @@ mod boots;
 mod campaign;
 mod chance;
 mod clocks;
+mod confirms;
 mod device;
 mod disk;
 mod door;
