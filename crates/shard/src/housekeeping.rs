@@ -90,7 +90,6 @@ impl<M: StateMachine> Housekeeping<M> {
             return;
         }
         let mut attempts = self.state.attempts.subscribe();
-        attempts.mark_unchanged();
         self.member.checkpoint().await;
         tokio::select! {
             biased;
