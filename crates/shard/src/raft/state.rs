@@ -89,7 +89,9 @@ impl<M: StateMachine> State<M> {
             current = Some(meta_of(&covered));
             // Nothing says how old the other checkpoint is, so the purge mark stands in: it never passed it.
             checkpoints = Checkpoints { newest: Some(covered.last.index), before: log.purged() };
-            applied = Applied { machine, last: Some(covered.last), membership: covered.membership, segment: 0 };
+            // A log that goes on in the same segment has not rolled since: the checkpoint is the one of that roll.
+            let segment = log.store.segment_of(storage::LogIndex(covered.last.index)).map_or(0, |segment| segment.0);
+            applied = Applied { machine, last: Some(covered.last), membership: covered.membership, segment };
         }
         let deadline = watch::Sender::new(applied.machine.next_deadline());
         let core = Core {
