@@ -39,6 +39,8 @@ memory=$!
 
 campaign power-cuts --runs 1 --below eatmydata --expect-loss
 campaign power-cuts --runs 10
+campaign rolls --runs 1
+campaign holdouts --runs 1
 campaign write-errors --runs 3
 campaign eio --first 20 --runs 8
 campaign eio-writes --first 1 --runs 8

@@ -30,7 +30,7 @@ const fn case(mutant: &'static str, campaign: Campaign, runs: u64) -> Case {
 const CASES: [Case; 15] = [
     case("ack-before-sync", Campaign::PowerCuts, 5),
     case("ack-at-append", Campaign::PowerCuts, 5),
-    case("no-folder-sync", Campaign::PowerCuts, 10),
+    case("no-folder-sync", Campaign::PowerCuts, 20),
     case("checkpoint-not-synced", Campaign::PowerCuts, 6),
     case("vote-not-synced", Campaign::PowerCuts, 6),
     case("roll-without-sync", Campaign::Rolls, 12),
