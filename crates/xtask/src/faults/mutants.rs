@@ -103,7 +103,7 @@ fn is_caught(
         (Some(first), _) => {
             let text: String = first.chars().take(300).collect();
             let run = found.found_in.unwrap_or(1);
-            report.line(format_args!("  {mutant} is caught by {name}{place} in run {run} of {runs}, {took} s: {text}"));
+            report.line(format_args!("  {mutant} is caught by {name}{place} in run {run}, {took} s: {text}"));
             return Ok(true);
         }
         (None, Ok(())) => report.violation(format_args!("{mutant} survives {runs} runs of {name}{place}, {took} s")),
