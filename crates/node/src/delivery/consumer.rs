@@ -40,6 +40,12 @@ impl Deliveries for LeasedDeliveries {
         }
         self.runtime.serve(self.source);
     }
+
+    fn stop(&mut self) {
+        if let Some(takers) = self.runtime.sources().get_mut(&self.source) {
+            takers.stop(self.id);
+        }
+    }
 }
 
 impl Drop for LeasedDeliveries {

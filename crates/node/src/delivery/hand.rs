@@ -120,7 +120,7 @@ impl Runtime {
             Taker::Receive(waiting) => waiting.deliveries.send(deliveries).is_ok(),
             // A consumer that left has given its messages back already.
             Taker::Consumer { id, .. } => {
-                if let Some(takers) = self.sources().get(&source) {
+                if let Some(takers) = self.sources().get_mut(&source) {
                     takers.send(id, deliveries);
                 }
                 true

@@ -42,7 +42,11 @@ pub(super) struct Consumer {
     /// How many more messages it takes.
     pub(super) credit: u32,
     pub(super) lease: Lease,
-    pub(super) deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
+    /// Gone once it was stopped and nothing is on its way any more.
+    deliveries: Option<mpsc::Sender<Result<Vec<Delivery>, Failure>>>,
+    /// Hand-outs that were chosen for it and have not come.
+    on_the_way: usize,
+    stopped: bool,
     /// What it has not settled, when its leases end with it.
     unsettled: BTreeSet<Receipt>,
 }
@@ -53,7 +57,14 @@ impl Consumer {
         lease: Lease,
         deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
     ) -> Self {
-        Self { credit, lease, deliveries, unsettled: BTreeSet::new() }
+        Self { credit, lease, deliveries: Some(deliveries), on_the_way: 0, stopped: false, unsettled: BTreeSet::new() }
+    }
+
+    /// Ends the stream once nothing more comes.
+    fn end_when_done(&mut self) {
+        if self.stopped && self.on_the_way == 0 {
+            self.deliveries = None;
+        }
     }
 }
 
@@ -162,8 +173,17 @@ impl Takers {
 
     /// Gives a consumer more room.
     pub(super) fn add_credit(&mut self, id: TakerId, messages: u32) {
-        if let Some(consumer) = self.consumers.get_mut(&id) {
+        if let Some(consumer) = self.consumers.get_mut(&id).filter(|consumer| !consumer.stopped) {
             consumer.credit = consumer.credit.saturating_add(messages).min(model::limits::CREDIT_MAX);
+        }
+    }
+
+    /// Gives a consumer nothing more; its stream ends once what is on its way has come.
+    pub(super) fn stop(&mut self, id: TakerId) {
+        if let Some(consumer) = self.consumers.get_mut(&id) {
+            consumer.credit = 0;
+            consumer.stopped = true;
+            consumer.end_when_done();
         }
     }
 
@@ -201,6 +221,7 @@ impl Takers {
     /// Notes what a consumer was handed.
     pub(super) fn hand(&mut self, id: TakerId, receipts: &[Receipt]) {
         let Some(consumer) = self.consumers.get_mut(&id) else { return };
+        consumer.on_the_way += 1;
         consumer.credit = consumer.credit.saturating_sub(u32::try_from(receipts.len()).unwrap_or(u32::MAX));
         if matches!(consumer.lease, Lease::WithConnection) {
             consumer.unsettled.extend(receipts);
@@ -208,9 +229,15 @@ impl Takers {
         }
     }
 
-    /// Sends deliveries to a consumer; false when it is gone.
-    pub(super) fn send(&self, id: TakerId, deliveries: Result<Vec<Delivery>, Failure>) -> bool {
-        self.consumers.get(&id).is_some_and(|consumer| consumer.deliveries.try_send(deliveries).is_ok())
+    /// Sends a consumer what was on its way to it.
+    pub(super) fn send(&mut self, id: TakerId, deliveries: Result<Vec<Delivery>, Failure>) {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return };
+        consumer.on_the_way = consumer.on_the_way.saturating_sub(1);
+        if let Some(sender) = &consumer.deliveries {
+            // The channel has room for as many as the credit allows; a stream that is gone has given back what it had.
+            let _ = sender.try_send(deliveries);
+        }
+        consumer.end_when_done();
     }
 
     /// Forgets receipts that were settled.
