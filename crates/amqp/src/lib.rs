@@ -6,3 +6,11 @@
 
 pub mod codec;
 pub mod limits;
+pub mod session;
+
+mod desk;
+mod random;
+mod serve;
+mod translate;
+
+pub use serve::serve;

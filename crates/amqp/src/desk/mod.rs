@@ -1,0 +1,135 @@
+//! Does what a session asks: each question becomes requests to the broker, their responses become its answer.
+//!
+//! Invariants: a question's first request is submitted when the question is first polled, so that questions keep their
+//! order; a failure becomes exactly one close, by the table in `translate`.
+//! Called by `serve::connection`.
+
+mod login;
+mod messages;
+mod queues;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use model::name::NamespaceName;
+use model::{Caller, Deliveries, Origin};
+
+use crate::codec::ReplyCode;
+use crate::serve::{ConnectionId, Shared};
+use crate::session::{Answer, Ask, Close, ConsumerId};
+
+/// A question under way.
+pub(crate) type Asking = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What came with an answer and is not for the session.
+pub(crate) enum Brought {
+    Nothing,
+    /// The proven caller.
+    Caller(Caller),
+    /// The namespace of the virtual host.
+    Host(NamespaceName),
+    /// The stream of a consumer.
+    Deliveries(ConsumerId, Box<dyn Deliveries>),
+}
+
+/// An answer and what came with it.
+pub(crate) struct Outcome {
+    pub(crate) answer: Result<Answer, Close>,
+    pub(crate) brought: Brought,
+}
+
+impl From<Result<Answer, Close>> for Outcome {
+    fn from(answer: Result<Answer, Close>) -> Self {
+        Self { answer, brought: Brought::Nothing }
+    }
+}
+
+/// The questions of one connection.
+pub(crate) struct Desk {
+    shared: Arc<Shared>,
+    connection: ConnectionId,
+    origin: Origin,
+    caller: Option<Caller>,
+    namespace: NamespaceName,
+}
+
+/// What each question needs, by itself.
+#[derive(Clone)]
+pub(crate) struct Errand {
+    shared: Arc<Shared>,
+    connection: ConnectionId,
+    caller: Caller,
+    namespace: NamespaceName,
+}
+
+impl Desk {
+    pub(crate) fn new(shared: Arc<Shared>, connection: ConnectionId, origin: Origin) -> Self {
+        Self { shared, connection, origin, caller: None, namespace: NamespaceName::default() }
+    }
+
+    pub(crate) fn set_caller(&mut self, caller: Caller) {
+        self.caller = Some(caller);
+    }
+
+    pub(crate) fn set_namespace(&mut self, namespace: NamespaceName) {
+        self.namespace = namespace;
+    }
+
+    fn errand(&self) -> Option<Errand> {
+        Some(Errand {
+            shared: Arc::clone(&self.shared),
+            connection: self.connection.clone(),
+            caller: self.caller.clone()?,
+            namespace: self.namespace.clone(),
+        })
+    }
+
+    /// Begins a question; nothing is done before it is polled.
+    pub(crate) fn begin(&self, ask: Ask) -> Asking {
+        if let Ask::Login(login) = ask {
+            let (shared, origin) = (Arc::clone(&self.shared), self.origin);
+            return Box::pin(async move { login::log_in(&shared, login, origin).await });
+        }
+        let Some(errand) = self.errand() else {
+            let nobody = Close::new(ReplyCode::AccessRefused, "nobody is logged in");
+            return Box::pin(std::future::ready(Err(nobody).into()));
+        };
+        Box::pin(errand.run(ask))
+    }
+
+    /// Deletes the queues that were this connection's own.
+    pub(crate) async fn delete_own_queues(&self) {
+        if let Some(errand) = self.errand() {
+            errand.delete_own_queues().await;
+        }
+    }
+}
+
+impl Errand {
+    async fn run(self, ask: Ask) -> Outcome {
+        match ask {
+            Ask::Login(_) => Err(Close::new(ReplyCode::InternalError, "a login comes first")).into(),
+            Ask::OpenHost(host) => self.open_host(&host).await,
+            Ask::Consume(id, consume, credit) => self.consume(id, consume, credit).await,
+            ask => self.answer(ask).await.into(),
+        }
+    }
+
+    async fn answer(self, ask: Ask) -> Result<Answer, Close> {
+        match ask {
+            Ask::Publish(publications) => self.publish(publications).await,
+            Ask::Settle(settles) => self.settle(settles).await,
+            Ask::Get(get) => self.get(get).await,
+            Ask::DeclareQueue(declare) => self.declare_queue(declare).await,
+            Ask::PurgeQueue(purge) => self.purge_queue(purge).await,
+            Ask::DeleteQueue(delete) => self.delete_queue(delete).await,
+            Ask::DeclareExchange(_)
+            | Ask::DeleteExchange(_)
+            | Ask::BindExchange(_)
+            | Ask::UnbindExchange(_)
+            | Ask::BindQueue(_)
+            | Ask::UnbindQueue(_) => Err(Close::new(ReplyCode::NotImplemented, "only the default exchange is there")),
+            Ask::Login(_) | Ask::OpenHost(_) | Ask::Consume(..) => unreachable!("`run` has taken these"),
+        }
+    }
+}
