@@ -53,10 +53,11 @@ pub async fn serve(
             let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes the semaphore");
             (place, listener.accept().await)
         };
+        // A sender that is gone stops the door too.
+        let drained = async { drop(draining.wait_for(|draining| *draining).await) };
         tokio::select! {
             biased;
-            // A sender that is gone stops the door too.
-            _ = draining.wait_for(|draining| *draining) => break,
+            () = drained => break,
             Some(_) = connections.join_next() => {}
             (place, accepted) = accepted => match accepted {
                 Ok((stream, address)) => {

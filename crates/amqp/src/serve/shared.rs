@@ -51,6 +51,7 @@ impl Shared {
     }
 
     /// Gives a queue to a connection.
+    #[allow(dead_code, reason = "exclusive queues come with the settings of the core")]
     pub(crate) fn hold(&self, queue: QueueRef, connection: ConnectionId) {
         self.register().exclusive.insert(queue, connection);
     }
