@@ -230,7 +230,15 @@ impl World {
         let mut arrivals = self.arrivals(&sent);
         for (arrival, (_, reason)) in arrivals.iter_mut().zip(letters) {
             let (attempts, at) = (Attempt::new(1), self.now);
-            let letter = DeadLetter { reason: *reason, origin: "queue default/b".to_owned(), attempts, count: 1, at };
+            let letter = DeadLetter {
+                reason: *reason,
+                origin: "queue default/b".to_owned(),
+                attempts,
+                count: 1,
+                at,
+                deaths: Vec::new(),
+                routed: None,
+            };
             arrival.dead_letter = Some(Box::new(letter));
             arrival.head.availability = Availability::Now;
         }

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use model::access::ResourceKind;
+use model::header::Headers;
 use model::limits::QUEUES_PER_NAMESPACE_MAX;
-use model::name::{QueueName, QueueRef};
-use model::number::QueueId;
+use model::name::{ExchangeName, QueueName, QueueRef};
+use model::number::{Priority, QueueId};
 use model::operation::{OperationKind, Response};
 use model::queue::{
-    AlterQueue, CancelMessages, Cancelled, CreateQueue, Created, DeleteMode, DeleteQueue, DeliveryOrder, Overflow,
-    PurgeQueue, QueueSettings, Removed, Totals, TransferQueue,
+    AlterQueue, CancelMessages, Cancelled, CreateQueue, Created, DeleteMode, DeleteQueue, DeliveryOrder, Life,
+    Overflow, PurgeQueue, QueueSettings, Removed, Totals, TransferQueue,
 };
 use model::refusal::Refusal;
 
@@ -212,14 +213,47 @@ fn difference(old: &QueueSettings, new: &QueueSettings) -> Option<String> {
         ("deduplication_ms", old.deduplication.to_string(), new.deduplication.to_string()),
         ("order", order(old).to_owned(), order(new).to_owned()),
         ("partitions", old.partitions.to_string(), new.partitions.to_string()),
+        ("dead_letter_exchange", exchange(old), exchange(new)),
+        ("dead_letter_key", or_none(old.dead_letter_key.as_ref()), or_none(new.dead_letter_key.as_ref())),
+        ("priority_max", priority_max(old), priority_max(new)),
+        ("expires_ms", or_none(old.expires), or_none(new.expires)),
+        ("life", life(old), life(new)),
+        ("auto_delete", old.auto_delete.to_string(), new.auto_delete.to_string()),
+        ("single_active_consumer", old.single_active_consumer.to_string(), new.single_active_consumer.to_string()),
+        ("consumer_timeout_ms", or_none(old.consumer_timeout), or_none(new.consumer_timeout)),
+        ("arguments", arguments(&old.arguments), arguments(&new.arguments)),
     ];
     first_difference(rows)
+}
+
+fn exchange(settings: &QueueSettings) -> String {
+    or_none(settings.dead_letter_exchange.as_ref().map(ExchangeName::word))
+}
+
+fn priority_max(settings: &QueueSettings) -> String {
+    or_none(settings.priority_max.map(Priority::get))
+}
+
+fn life(settings: &QueueSettings) -> String {
+    match &settings.life {
+        Life::Permanent => "permanent".to_owned(),
+        Life::Transient => "transient".to_owned(),
+        Life::Exclusive { holder } => format!("exclusive to {holder}"),
+    }
+}
+
+/// Arguments in words; their order says nothing.
+pub(super) fn arguments(arguments: &Headers) -> String {
+    let mut words: Vec<_> = arguments.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+    words.sort_unstable();
+    format!("[{}]", words.join(", "))
 }
 
 const fn overflow(settings: &QueueSettings) -> &'static str {
     match settings.overflow {
         Overflow::Reject => "reject",
         Overflow::DropOldest => "drop_oldest",
+        Overflow::RejectToDeadLetter => "reject_to_dead_letter",
     }
 }
 

@@ -1,4 +1,4 @@
-//! The state in sections, as a checkpoint keeps it. Format: `docs/formats/state.md`, version 1.
+//! The state in sections, as a checkpoint keeps it. Format: `docs/formats/state.md`, version 2; version 1 is read.
 //!
 //! Invariant: restoring the sections gives a machine that behaves the same from then on, byte for byte;
 //! tables that follow from others (deadlines, names, users of dead-letter queues) are made anew.
@@ -22,7 +22,8 @@ use crate::subscription::{Shared, Stream};
 use crate::topic::Topic;
 use crate::wire::{Reader, WireError, Writer};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_OLDEST: u8 = 1;
 
 /// The sections of a state, in the order in which they are kept.
 pub const SECTIONS: [&str; 7] = ["machine", "access", "namespaces", "queues", "topics", "subscriptions", "ledger"];
@@ -74,7 +75,8 @@ impl Machine {
         let find = |wanted: &'static str| -> Result<Reader, WireError> {
             let bytes = sections.iter().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes.clone());
             let mut reader = Reader::new(bytes.unwrap_or_default());
-            if reader.u8()? == VERSION { Ok(reader) } else { Err(reader.error("an unknown section version")) }
+            reader.read_version(VERSION_OLDEST..=VERSION, "an unknown section version")?;
+            Ok(reader)
         };
         let mut machine = Self::new();
         read_all(find("machine")?, |reader| machine.read_head(reader))?;

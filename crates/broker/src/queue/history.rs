@@ -51,6 +51,8 @@ impl Departure {
             attempts: Attempt::new(self.slot.attempts),
             count: before.saturating_add(1),
             at: now,
+            deaths: Vec::new(),
+            routed: None,
         };
         self.into_arrival(Some(letter))
     }

@@ -127,18 +127,18 @@ impl Queue {
         let mut new = Load::default();
         for arrival in arrivals.iter().filter(&mut is_new) {
             let is_delayed = due_at(now, arrival.head.availability).is_some();
-            new.add(u64::from(arrival.stored.bytes), overflow == Overflow::Reject || is_delayed);
+            new.add(u64::from(arrival.stored.bytes), overflow != Overflow::DropOldest || is_delayed);
         }
         let counts = self.counts();
         let all = counts.ready + counts.delayed + counts.leased;
         let waiting_bytes: u64 = self.partitions.iter().map(|messages| messages.bytes_waiting).sum();
         let (messages, bytes) = match overflow {
-            Overflow::Reject => (all, counts.bytes.get()),
+            Overflow::Reject | Overflow::RejectToDeadLetter => (all, counts.bytes.get()),
             Overflow::DropOldest => (all - counts.ready, counts.bytes.get() - waiting_bytes),
         };
         let does_not_fit = |max: u64, held: u64, new: u64| new > 0 && held.saturating_add(new) > max;
         let bound = |max: u64, held: u64, new: u64, unit: &str| match overflow {
-            Overflow::Reject => format!("it holds {held} of {max} {unit}"),
+            Overflow::Reject | Overflow::RejectToDeadLetter => format!("it holds {held} of {max} {unit}"),
             Overflow::DropOldest => {
                 format!("of {max} {unit} {held} cannot be dropped, and {new} would have to stay")
             }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use model::message::{DeadLetter, MessagePlace};
+use model::message::{DeadLetter, Death, MessagePlace};
 use model::number::{LogIndex, Priority, Sequence, Timestamp};
 use model::queue::DeliveryOrder;
 use mutant::Mutant;
@@ -21,7 +21,8 @@ use crate::record::{IdHash, KeyHash};
 use crate::wire::{Reader, WireError, Writer};
 
 fields!(Rules { max_messages, max_bytes, overflow, message_ttl, delivery_limit, deduplication, order, partitions });
-fields!(DeadLetter { reason, origin, attempts, count, at });
+fields!(DeadLetter { reason, origin, attempts, count, at } since 2 { deaths, routed });
+fields!(Death { reason, origin, count, at, exchange, routing_keys, ttl });
 fields!(Lease { epoch, end });
 numbers!(State { 0 => Free, 1 => Ready, 2 => Blocked, 3 => Delayed, 4 => Leased });
 

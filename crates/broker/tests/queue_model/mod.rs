@@ -232,7 +232,15 @@ impl Model {
         let gone = self.remove(place);
         let count = gone.letter.as_ref().map_or(0, |letter| letter.count) + 1;
         let attempts = Attempt::new(gone.attempts);
-        let letter = DeadLetter { reason, origin: "queue default/a".to_owned(), attempts, count, at };
+        let letter = DeadLetter {
+            reason,
+            origin: "queue default/a".to_owned(),
+            attempts,
+            count,
+            at,
+            deaths: Vec::new(),
+            routed: None,
+        };
         self.departed.push(gone.into_arrival(Some(letter)));
     }
 

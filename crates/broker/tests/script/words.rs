@@ -177,6 +177,7 @@ impl Words {
             deduplication: self.number("dedup").map_or(defaults.deduplication, Span::new),
             order: if self.flag("per-key") { DeliveryOrder::PerKey } else { DeliveryOrder::Fifo },
             partitions: self.small("partitions").unwrap_or(1),
+            ..defaults
         }
     }
 

@@ -2,7 +2,7 @@
 //! Invariant: both matches are exhaustive, so a new word breaks the build here.
 //! Used by the other files of `translate`; tests in `translate/tests.rs`.
 
-use model::{access, message, queue, topic};
+use model::{access, message, properties, queue, topic};
 
 use crate::wire;
 
@@ -22,7 +22,8 @@ macro_rules! mirror {
     };
 }
 
-mirror!(wire::Overflow, queue::Overflow, Reject DropOldest);
+mirror!(wire::Overflow, queue::Overflow, Reject DropOldest RejectToDeadLetter);
+mirror!(wire::Persistence, properties::Persistence, Transient Persistent);
 mirror!(wire::DeliveryOrder, queue::DeliveryOrder, Fifo PerKey);
 mirror!(wire::Durability, queue::Durability, Fsync FsyncMajority);
 mirror!(wire::DeadLetterReason, message::DeadLetterReason, DeliveryLimit Rejected Expired Overflow);

@@ -3,6 +3,7 @@
 //! tests in `tests.rs` beside this and `tests/problems.rs`.
 
 mod access;
+mod header;
 mod message;
 mod mirror;
 mod node;

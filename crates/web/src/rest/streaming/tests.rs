@@ -66,6 +66,9 @@ fn message(body: &'static str) -> Message {
         published_at: Timestamp::new(1),
         expires_at: None,
         sender: "ann".into(),
+        ttl: None,
+        properties: None,
+        routed: None,
     }
 }
 
