@@ -136,7 +136,7 @@ fn bits_behind_each_other_share_an_octet() {
 }
 
 fn any_short() -> impl Strategy<Value = ShortText> {
-    ".{0,40}".prop_map(|text| ShortText::cut(text))
+    ".{0,40}".prop_map(ShortText::cut)
 }
 
 fn any_bytes() -> impl Strategy<Value = Bytes> {

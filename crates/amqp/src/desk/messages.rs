@@ -1,12 +1,13 @@
 //! Publishing, consuming, getting and settling.
 //! Invariant: publications to one queue keep their order.
 
-use model::Consume;
 use model::name::{QueueName, QueueRef, Source};
 use model::number::Span;
 use model::queue::{Ack, Extend, Nack, NackAction, Publish, Receive};
+use model::{Consume, Failure, Refusal, Sharing};
 
 use super::{Brought, Errand, Outcome};
+use crate::codec::Value;
 use crate::codec::class::basic;
 use crate::limits::GOT_LEASE_MS;
 use crate::session::{Answer, Close, ConsumerId, Fate, Publication, Settle, Verdict};
@@ -15,19 +16,26 @@ use crate::translate;
 impl Errand {
     pub(super) async fn publish(&self, publications: Vec<Publication>) -> Result<Answer, Close> {
         let mut fates = Vec::with_capacity(publications.len());
-        for publication in publications {
-            let Ok(name) = QueueName::parse(publication.routing_key.as_str()) else {
-                fates.push(Fate::Unroutable);
-                continue;
-            };
-            let queue = QueueRef { namespace: self.namespace.clone(), name };
-            let messages = vec![translate::new_message(publication)?];
-            match self.call(Publish { queue, messages }).await {
-                Ok(_) => fates.push(Fate::Kept),
-                Err(_) => fates.push(Fate::Unroutable),
-            }
+        for run in publications.chunk_by(|one, two| one.routing_key == two.routing_key) {
+            let fate = self.publish_to_queue(run).await?;
+            fates.extend(run.iter().map(|_| fate.clone()));
         }
         Ok(Answer::Published(fates))
+    }
+
+    async fn publish_to_queue(&self, run: &[Publication]) -> Result<Fate, Close> {
+        let Some(Ok(name)) = run.first().map(|first| QueueName::parse(first.routing_key.as_str())) else {
+            return Ok(Fate::Unroutable);
+        };
+        let queue = QueueRef { namespace: self.namespace.clone(), name };
+        let message = |one: &Publication| translate::new_message(one.properties.clone(), one.body.clone());
+        let messages = run.iter().map(message).collect();
+        match self.call(Publish { queue, messages }).await {
+            Ok(_) => Ok(Fate::Kept),
+            Err(Failure::Refused(Refusal::QueueNotFound { .. })) => Ok(Fate::Unroutable),
+            Err(Failure::Refused(Refusal::QueueFull { .. }) | Failure::Unavailable(_)) => Ok(Fate::Refused),
+            Err(failure) => Ok(Fate::Failed(translate::close(&failure))),
+        }
     }
 
     pub(super) async fn settle(&self, settles: Vec<Settle>) -> Result<Answer, Close> {
@@ -49,10 +57,11 @@ impl Errand {
     pub(super) async fn get(&self, get: basic::Get) -> Result<Answer, Close> {
         let source = Source::Queue(self.queue(&get.queue)?);
         let lease = Some(Span::new(GOT_LEASE_MS));
+        let left = self.ready(&get.queue).await?.saturating_sub(1);
         let request = Receive { source: source.clone(), max: 1, wait: Span::new(0), lease, member: None };
         let received = self.call(request).await.map_err(|failure| self.queue_failure(&get.queue, &failure))?;
         let Some(delivery) = received.deliveries.into_iter().next() else { return Ok(Answer::Empty) };
-        Ok(Answer::Got { source, delivered: translate::delivered(delivery), left: 0 })
+        Ok(Answer::Got { delivered: translate::delivered(delivery, &source), left, source })
     }
 
     pub(super) async fn consume(&self, id: ConsumerId, consume: basic::Consume, credit: u32) -> Outcome {
@@ -60,11 +69,15 @@ impl Errand {
             Ok(queue) => Source::Queue(queue),
             Err(close) => return Err(close).into(),
         };
-        let request = Consume { source: source.clone(), credit, lease: None, member: None };
+        let priority = consume.arguments.get("x-priority").and_then(Value::as_integer).unwrap_or_default();
+        let priority = i32::try_from(priority).unwrap_or_default();
+        let sharing = if consume.exclusive { Sharing::Alone } else { Sharing::Shared };
+        let request = Consume { priority, sharing, ..Consume::new(source.clone(), credit) };
         match self.shared.backend.consume(&self.caller, request).await {
-            Ok(deliveries) => {
-                Outcome { answer: Ok(Answer::Consuming(source)), brought: Brought::Deliveries(id, deliveries) }
-            }
+            Ok(deliveries) => Outcome {
+                answer: Ok(Answer::Consuming(source.clone())),
+                brought: Brought::Deliveries(id, source, deliveries),
+            },
             Err(failure) => Err(self.queue_failure(&consume.queue, &failure)).into(),
         }
     }

@@ -11,7 +11,7 @@ mod queues;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use model::name::NamespaceName;
+use model::name::{NamespaceName, Source};
 use model::{Caller, Deliveries, Origin};
 
 use crate::codec::ReplyCode;
@@ -29,7 +29,7 @@ pub(crate) enum Brought {
     /// The namespace of the virtual host.
     Host(NamespaceName),
     /// The stream of a consumer.
-    Deliveries(ConsumerId, Box<dyn Deliveries>),
+    Deliveries(ConsumerId, Source, Box<dyn Deliveries>),
 }
 
 /// An answer and what came with it.
@@ -107,6 +107,7 @@ impl Desk {
 
 impl Errand {
     async fn run(self, ask: Ask) -> Outcome {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "`answer` takes the rest, exhaustively")]
         match ask {
             Ask::Login(_) => Err(Close::new(ReplyCode::InternalError, "a login comes first")).into(),
             Ask::OpenHost(host) => self.open_host(&host).await,

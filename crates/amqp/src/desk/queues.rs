@@ -1,15 +1,19 @@
 //! Declaring, purging and deleting queues.
 //! Invariant: what another connection of this door has for itself is not touched.
 
+use model::access::Right;
 use model::name::{QueueName, QueueRef};
-use model::queue::{CreateQueue, DeleteMode, DeleteQueue, DescribeQueue, PurgeQueue, QueueDescription};
+use model::queue::{CreateQueue, DeleteMode, DeleteQueue, DescribeQueue, Life, PurgeQueue, QueueDescription};
 use model::{Call, Failure, Refusal, backend};
 
 use super::Errand;
 use crate::codec::class::queue;
 use crate::codec::{ReplyCode, ShortText};
 use crate::session::{Answer, Close};
-use crate::translate;
+use crate::{random, translate};
+
+/// What only the broker's names begin with.
+const RESERVED: &str = "amq.";
 
 impl Errand {
     /// Asks the broker.
@@ -23,6 +27,24 @@ impl Errand {
 
     pub(super) fn no_queue(&self, name: &ShortText) -> Close {
         Close::new(ReplyCode::NotFound, format!("no queue '{name}' in vhost '{}'", self.host()))
+    }
+
+    /// A right that is missing, in the words of RabbitMQ's three permissions.
+    pub(super) fn forbidden(&self, right: Right, what: &str, name: &ShortText) -> Close {
+        let permission = match right {
+            Right::Publish => "write",
+            Right::Consume | Right::Peek | Right::Describe | Right::Purge => "read",
+            Right::Create
+            | Right::Alter
+            | Right::Delete
+            | Right::Seek
+            | Right::Administer
+            | Right::Monitor
+            | Right::Audit => "configure",
+        };
+        let (host, user) = (self.host(), &self.caller.name);
+        let text = format!("{permission} access to {what} '{name}' in vhost '{host}' refused for user '{user}'");
+        Close::new(ReplyCode::AccessRefused, text)
     }
 
     pub(super) fn queue(&self, name: &ShortText) -> Result<QueueRef, Close> {
@@ -39,22 +61,77 @@ impl Errand {
         Ok(queue)
     }
 
-    pub(super) fn queue_failure(&self, name: &ShortText, failure: &Failure) -> Close {
-        if let Failure::Refused(Refusal::QueueNotFound { .. }) = failure {
-            return self.no_queue(name);
+    /// A queue that may have to be made.
+    fn queue_to_make(&self, name: &ShortText) -> Result<QueueRef, Close> {
+        if let Err(refusal) = QueueName::parse(name.as_str()) {
+            return Err(translate::close(&refusal.into()));
         }
-        translate::close(failure)
+        self.queue(name)
     }
 
-    pub(super) async fn declare_queue(&self, declare: queue::Declare) -> Result<Answer, Close> {
-        let name = declare.queue.clone();
-        let queue = self.queue(&name)?;
-        let failed = |failure: Failure| self.queue_failure(&name, &failure);
-        if declare.passive {
-            return self.call(DescribeQueue { queue }).await.map(declared).map_err(failed);
+    pub(super) fn queue_failure(&self, name: &ShortText, failure: &Failure) -> Close {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "the rest has no words of RabbitMQ")]
+        match failure {
+            Failure::Refused(Refusal::QueueNotFound { .. }) => self.no_queue(name),
+            Failure::Refused(Refusal::Forbidden { right }) => self.forbidden(*right, "queue", name),
+            Failure::Refused(Refusal::QueueNotEmpty { .. }) => Close::new(
+                ReplyCode::PreconditionFailed,
+                format!("queue '{name}' in vhost '{}' not empty", self.host()),
+            ),
+            failure => translate::close(failure),
         }
-        let settings = translate::queue_settings(&declare)?;
-        self.call(CreateQueue { queue, settings }).await.map(|created| declared(created.description)).map_err(failed)
+    }
+
+    /// Ready messages of a queue.
+    pub(super) async fn ready(&self, name: &ShortText) -> Result<u32, Close> {
+        let queue = self.queue(name)?;
+        let described = self.call(DescribeQueue { queue }).await;
+        described
+            .map(|description| translate::count(description.counts.ready))
+            .map_err(|failure| self.queue_failure(name, &failure))
+    }
+
+    pub(super) async fn declare_queue(&self, mut declare: queue::Declare) -> Result<Answer, Close> {
+        let chosen = !declare.queue.is_empty();
+        if !chosen {
+            declare.queue = ShortText::cut(format!("amq.gen-{}", random::token()));
+        }
+        let name = declare.queue.clone();
+        if declare.passive {
+            let described = self.call(DescribeQueue { queue: self.queue(&name)? }).await;
+            return described.map(declared).map_err(|failure| self.queue_failure(&name, &failure));
+        }
+        let queue = self.queue_to_make(&name)?;
+        let settings = translate::queue_settings(&declare, &self.namespace, self.connection.as_str())?;
+        if chosen && name.as_str().starts_with(RESERVED) {
+            self.demand_there(&name, &queue).await?;
+        }
+        let request = CreateQueue { queue: queue.clone(), settings: settings.clone() };
+        match self.call(request).await {
+            Ok(created) => {
+                if matches!(created.description.settings.life, Life::Exclusive { .. }) {
+                    self.shared.hold(queue, self.connection.clone());
+                }
+                Ok(declared(created.description))
+            }
+            Err(Failure::Refused(Refusal::QueueExists { .. })) => {
+                let there = self.call(DescribeQueue { queue }).await;
+                let there = there.map_err(|failure| self.queue_failure(&name, &failure))?;
+                Err(translate::inequivalence(&declare, &settings, &there.settings, self.host()))
+            }
+            Err(failure) => Err(self.queue_failure(&name, &failure)),
+        }
+    }
+
+    /// A name that only the broker gives may be used, but not made.
+    async fn demand_there(&self, name: &ShortText, queue: &QueueRef) -> Result<(), Close> {
+        match self.call(DescribeQueue { queue: queue.clone() }).await {
+            Err(Failure::Refused(Refusal::QueueNotFound { .. })) => {
+                let text = format!("queue name '{name}' contains reserved prefix '{RESERVED}*'");
+                Err(Close::new(ReplyCode::AccessRefused, text))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     pub(super) async fn purge_queue(&self, purge: queue::Purge) -> Result<Answer, Close> {

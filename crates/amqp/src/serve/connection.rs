@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use model::caller::Protocol;
+use model::name::Source;
 use model::{Deliveries, Origin};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -32,6 +33,12 @@ struct Flight {
     asking: Asking,
 }
 
+/// The stream of a consumer.
+struct Stream {
+    source: Source,
+    deliveries: Box<dyn Deliveries>,
+}
+
 /// A connection.
 pub(super) struct Connection<S> {
     shared: Arc<Shared>,
@@ -45,9 +52,9 @@ pub(super) struct Connection<S> {
     /// Held until the login.
     stranger: Option<OwnedSemaphorePermit>,
     flights: VecDeque<Flight>,
-    streams: BTreeMap<ConsumerId, Box<dyn Deliveries>>,
+    streams: BTreeMap<ConsumerId, Stream>,
     /// Streams that ended, with deliveries that are not settled.
-    finished: BTreeMap<ConsumerId, Box<dyn Deliveries>>,
+    finished: BTreeMap<ConsumerId, Stream>,
     /// Consumers that ended before they had begun.
     dropped: BTreeSet<ConsumerId>,
     replies: mpsc::Receiver<DirectReply>,
@@ -203,12 +210,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Action::Grant(id, messages) => {
                     if let Some(stream) = self.streams.get_mut(&id) {
-                        stream.add_credit(messages);
+                        stream.deliveries.add_credit(messages);
                     }
                 }
                 Action::Stop(id) => {
                     if let Some(stream) = self.streams.get_mut(&id) {
-                        stream.stop();
+                        stream.deliveries.stop();
                     }
                 }
                 Action::Drop(id) => {
@@ -254,9 +261,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.desk.set_caller(caller);
                 }
                 Brought::Host(namespace) => self.desk.set_namespace(namespace),
-                Brought::Deliveries(id, deliveries) => {
+                Brought::Deliveries(id, source, deliveries) => {
                     if !self.dropped.remove(&id) {
-                        self.streams.insert(id, deliveries);
+                        self.streams.insert(id, Stream { source, deliveries });
                     }
                 }
             }
@@ -274,11 +281,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if session.output().len() >= OUTPUT_BYTES_HIGH {
                 break;
             }
-            match stream.poll_next(context) {
+            match stream.deliveries.poll_next(context) {
                 Poll::Pending => {}
                 Poll::Ready(Some(Ok(deliveries))) => {
                     moved = true;
-                    session.deliver(*id, deliveries.into_iter().map(translate::delivered).collect());
+                    let delivered = |delivery| translate::delivered(delivery, &stream.source);
+                    session.deliver(*id, deliveries.into_iter().map(delivered).collect());
                 }
                 Poll::Ready(Some(Err(_)) | None) => ended.push(*id),
             }

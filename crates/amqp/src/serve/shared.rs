@@ -14,6 +14,12 @@ use crate::session::{Delivered, Identity};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) Arc<str>);
 
+impl ConnectionId {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A direct reply on its way to a connection.
 pub(crate) struct DirectReply {
     pub(crate) address: String,
@@ -51,7 +57,6 @@ impl Shared {
     }
 
     /// Gives a queue to a connection.
-    #[allow(dead_code, reason = "exclusive queues come with the settings of the core")]
     pub(crate) fn hold(&self, queue: QueueRef, connection: ConnectionId) {
         self.register().exclusive.insert(queue, connection);
     }

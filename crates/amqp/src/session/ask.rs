@@ -20,6 +20,7 @@ pub struct ConsumerId(pub u64);
 
 /// What the waiting half does for the session, in this order.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "few live at a time, and each is taken apart at once")]
 pub enum Action {
     /// Ask the broker.
     Ask(Ticket, Ask),
@@ -150,6 +151,7 @@ pub struct Delivered {
 
 /// An answer of the broker.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "few live at a time, and each is taken apart at once")]
 pub enum Answer {
     /// The user is proved.
     LoggedIn,

@@ -379,7 +379,7 @@ impl Channel {
             Waiting::Answer(waited, reply, told) if waited == ticket => {
                 self.reply(link, reply, told, answer)?;
             }
-            other => {
+            other @ (Waiting::Nothing | Waiting::Answer(..) | Waiting::End(..)) => {
                 self.waiting = other;
                 answer?;
             }

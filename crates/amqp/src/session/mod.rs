@@ -408,3 +408,6 @@ fn too_late(link: &mut Link, answer: Result<Answer, Close>) {
         link.ask_for_nobody(Ask::Settle(vec![Settle { source, receipts, verdict: Verdict::Requeue }]));
     }
 }
+
+#[cfg(test)]
+mod tests;
