@@ -35,6 +35,12 @@ pub(crate) struct Housekeeping<M: StateMachine> {
 impl<M: StateMachine> Housekeeping<M> {
     /// Works until the shard stops.
     pub(crate) async fn run(self: Arc<Self>) {
+        // A start is waited for: the checkpoint of a large state would hold up the entry that opens the epoch.
+        tokio::select! {
+            biased;
+            _ = self.submitter.led() => {}
+            () = tokio::time::sleep(HOUSEKEEPING_PERIOD) => {}
+        }
         let mut applied_before = None;
         loop {
             tokio::select! {
@@ -90,7 +96,6 @@ impl<M: StateMachine> Housekeeping<M> {
             return;
         }
         let mut attempts = self.state.attempts.subscribe();
-        attempts.mark_unchanged();
         self.member.checkpoint().await;
         tokio::select! {
             biased;
