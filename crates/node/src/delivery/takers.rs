@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use broker::command::LeaseEnd;
+use model::backend::Sharing;
 use model::failure::Failure;
 use model::message::Delivery;
 use model::number::{Partition, Sequence, Span};
@@ -43,6 +44,9 @@ pub(super) struct Consumer {
     pub(super) credit: u32,
     pub(super) lease: Lease,
     pub(super) deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
+    /// A higher one is served first.
+    priority: i32,
+    sharing: Sharing,
     /// What it has not settled, when its leases end with it.
     unsettled: BTreeSet<Receipt>,
 }
@@ -53,7 +57,13 @@ impl Consumer {
         lease: Lease,
         deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
     ) -> Self {
-        Self { credit, lease, deliveries, unsettled: BTreeSet::new() }
+        let (priority, sharing) = (0, Sharing::Shared);
+        Self { credit, lease, deliveries, priority, sharing, unsettled: BTreeSet::new() }
+    }
+
+    /// The same, served before or after others, and with others or alone.
+    pub(super) fn ranked(self, priority: i32, sharing: Sharing) -> Self {
+        Self { priority, sharing, ..self }
     }
 }
 
@@ -104,6 +114,10 @@ pub(super) struct Takers {
     holders: BTreeMap<Receipt, TakerId>,
     pub(super) held: BTreeSet<(Partition, Sequence)>,
     next_taker: u64,
+    /// Whether one consumer at a time gets all messages.
+    single: bool,
+    /// Whether a consumer has another rank than the usual one.
+    ranked: bool,
 }
 
 impl Takers {
@@ -142,8 +156,27 @@ impl Takers {
         TakerId(self.next_taker)
     }
 
+    /// Whether a consumer may join: not beside one that is to be alone, and not if it wants that itself.
+    pub(super) fn admits(&self, sharing: Sharing) -> bool {
+        match sharing {
+            Sharing::Alone => self.consumers.is_empty(),
+            Sharing::Shared => self.consumers.values().all(|consumer| consumer.sharing == Sharing::Shared),
+        }
+    }
+
+    /// Whether it has consumers that stay.
+    pub(super) fn is_consumed(&self) -> bool {
+        !self.consumers.is_empty()
+    }
+
+    /// Lets one consumer at a time get all messages, or all in turn.
+    pub(super) const fn set_single(&mut self, single: bool) {
+        self.single = single;
+    }
+
     /// Adds a consumer at the end of the line.
     pub(super) fn join(&mut self, consumer: Consumer) -> TakerId {
+        self.ranked |= consumer.priority != 0;
         let id = self.new_id();
         self.consumers.insert(id, consumer);
         self.line.push_back(Turn::Consumer(id));
@@ -167,15 +200,45 @@ impl Takers {
         }
     }
 
-    /// The next taker with room, in turn; a receive whose caller is gone is passed over.
+    /// Brings whoever ranks highest among those with room to the front of the line.
+    fn bring_forward(&mut self) {
+        let active = self.consumers.iter().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
+        let active = active.map(|(id, _)| *id).filter(|_| self.single);
+        let rank = |turn: &Turn| match turn {
+            Turn::Receive(_) => Some(0),
+            Turn::Consumer(id) => {
+                let consumer = self.consumers.get(id).filter(|consumer| consumer.credit > 0)?;
+                active.is_none_or(|active| active == *id).then_some(consumer.priority)
+            }
+        };
+        let best = self.line.iter().enumerate().filter_map(|(at, turn)| Some((rank(turn)?, std::cmp::Reverse(at))));
+        if let Some((_, std::cmp::Reverse(at))) = best.max()
+            && let Some(turn) = self.line.remove(at)
+        {
+            self.line.push_front(turn);
+        }
+    }
+
+    /// Whether a consumer waits while another one gets all messages.
+    fn waits(&self, id: TakerId) -> bool {
+        let first = self.consumers.iter().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
+        self.single && first.is_some_and(|(first, _)| *first != id)
+    }
+
+    /// The next taker with room, by rank and then in turn; a receive whose caller is gone is passed over.
     pub(super) fn next(&mut self) -> Option<Taker> {
+        if self.single || self.ranked {
+            self.bring_forward();
+        }
         for _ in 0..self.line.len() {
             match self.line.pop_front()? {
                 Turn::Receive(waiting) if waiting.deliveries.is_closed() => {}
                 Turn::Receive(waiting) => return Some(Taker::Receive(waiting)),
                 Turn::Consumer(id) => {
                     self.line.push_back(Turn::Consumer(id));
-                    let Some(consumer) = self.consumers.get(&id).filter(|consumer| consumer.credit > 0) else {
+                    let waits = self.waits(id);
+                    let has_room = |consumer: &&Consumer| consumer.credit > 0 && !waits;
+                    let Some(consumer) = self.consumers.get(&id).filter(has_room) else {
                         continue;
                     };
                     let most = u32::try_from(DELIVERIES_PREPARED_MAX).unwrap_or(u32::MAX);
