@@ -49,6 +49,7 @@ campaign clocks --runs 4
 campaign doors --runs 2
 campaign slow-disk --filesystem ext4
 campaign stale
+campaign confirms
 campaign flips --runs 25
 campaign disk --backlog 60000
 verdict=0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The same seeds twice, and some in both builds: equal traces. It fails at present: docs/simulator.md, "Open".
+# The same seeds twice, and some in both builds: equal traces.
 # when: long
 # time limit: 900
 set -euo pipefail

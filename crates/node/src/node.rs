@@ -94,7 +94,7 @@ impl Node {
         let shard = thread.run(Shard::<Machine>::open(disk, folder, settings.shard, sink)).await??;
         shard.ready().await?;
         let log = Log::new(shard);
-        let runtime = Runtime::new(log.clone());
+        let runtime = Runtime::new(log.clone(), Arc::clone(&effects));
         runtime.adopt_members()?;
         let (audit, entries) = Audit::new();
         let core = Arc::new(Core {

@@ -13,7 +13,7 @@ use model::failure::{Failure, Fault, Unavailable};
 use model::number::{ByteSize, Epoch, LogIndex, Timestamp};
 use storage::SegmentStore;
 use storage::disk::Disk;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock};
 use crate::fetch::{Decoded, fetch_many};
@@ -30,6 +30,7 @@ use crate::room::Room;
 use crate::sequencer::Sequencer;
 use crate::submitter::Submitter;
 use crate::timer;
+use crate::watch;
 
 /// How a shard works. The parts that differ between production and simulation are values here.
 pub struct Settings {

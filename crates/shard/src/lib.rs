@@ -25,6 +25,7 @@ mod submitter;
 
 mod tail;
 mod timer;
+mod watch;
 
 pub use clock::{Clock, SystemClock};
 pub use handle::{Settings, Shard, Status};

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use model::failure::{Failure, Unavailable};
 use model::number::{Epoch, Timestamp};
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::inbox::{Group, Inbox, Urgency};
@@ -17,6 +16,7 @@ use crate::machine::StateMachine;
 use crate::raft::member::{Committed, Leadership, Loss, Member, Pending};
 use crate::raft::state::State;
 use crate::room::Room;
+use crate::watch;
 
 /// Commands of a machine with the way back to who submitted them.
 pub(crate) type GroupOf<M> = Group<<M as StateMachine>::Command, <M as StateMachine>::Answer>;
@@ -53,7 +53,7 @@ impl<M: StateMachine> Sequencer<M> {
     pub(crate) async fn run(mut self) {
         while let Some(leadership) = self.member.lead().await {
             let ending = self.reign(leadership).await;
-            self.epoch.send_replace(None);
+            self.epoch.send(None);
             match ending {
                 Ending::Deposed => self.inbox.depose(),
                 Ending::Stopped => break,
@@ -121,7 +121,7 @@ impl<M: StateMachine> Sequencer<M> {
             Ok(committed) => {
                 // Open before it is told: whoever hears of the leadership may submit at once.
                 self.inbox.open();
-                self.epoch.send_replace(Some(Epoch::new(committed.index)));
+                self.epoch.send(Some(Epoch::new(committed.index)));
                 Ok(())
             }
             Err(Loss::NotLeader | Loss::Unknown) => Err(Ending::Deposed),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use model::failure::{Failure, Unavailable};
 use model::number::Epoch;
-use tokio::sync::watch;
 
 use crate::inbox::{Group, Urgency};
 use crate::machine::StateMachine;
 use crate::sequencer::InboxOf;
+use crate::watch;
 
 /// Submits commands. Clones submit to the same shard.
 pub(crate) struct Submitter<M: StateMachine> {
@@ -62,7 +62,7 @@ impl<M: StateMachine> Submitter<M> {
 
     /// Whether the shard has stopped for good.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.epoch.has_changed().is_err()
+        self.epoch.is_closed()
     }
 
     /// Waits until the shard has stopped for good.
@@ -74,8 +74,12 @@ impl<M: StateMachine> Submitter<M> {
     /// Waits for an open leadership. `None` when the shard stops before.
     pub(crate) async fn led(&self) -> Option<Epoch> {
         let mut epoch = self.epoch.clone();
-        let seen = epoch.wait_for(Option::is_some).await;
-        seen.ok().and_then(|epoch| *epoch)
+        loop {
+            if let Some(open) = *epoch.borrow_and_update() {
+                return Some(open);
+            }
+            epoch.changed().await.ok()?;
+        }
     }
 
     pub(crate) fn inbox(&self) -> &InboxOf<M> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::number::{Span, Timestamp};
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::limits::{RETRY_PAUSE, TICK_PAUSE, TIMER_HORIZON};
 use crate::machine::StateMachine;
 use crate::submitter::Submitter;
+use crate::watch;
 
 /// Works until the shard stops.
 pub(crate) async fn tick_when_due<M: StateMachine>(

@@ -45,6 +45,7 @@ fn work(disk: &MemoryDisk, plan: Plan) -> (Option<Node>, Option<Fault>) {
         Err(fault) => return (None, Some(fault)),
     };
     let failed = (0..plan.steps).find_map(|number| node.step(number).err());
+    let failed = failed.or_else(|| if node.is_up() { node.heard().err() } else { None });
     (Some(node), failed)
 }
 

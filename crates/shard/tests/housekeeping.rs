@@ -3,6 +3,8 @@
 
 mod world;
 
+use std::path::PathBuf;
+
 use shard::Shard;
 use storage::disk::simulated::{MemoryDisk, PowerCut};
 use world::{Command, Keeper, essence, keep, message, open};
@@ -123,4 +125,50 @@ async fn a_damaged_checkpoint_costs_nothing_because_the_one_before_is_there() {
     let again = open(&found).await;
     assert_eq!(again.with_machine(essence).unwrap(), before);
     assert_readable(&again).await;
+}
+
+/// The checkpoints that were written to a disk.
+fn checkpoints(disk: &MemoryDisk) -> Vec<PathBuf> {
+    let paths = disk.paths().into_iter();
+    paths.filter(|path| path.extension().is_some_and(|kind| kind == "checkpoint")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_makes_a_checkpoint_only_when_the_log_has_rolled_since_the_newest() {
+    let disk = MemoryDisk::new();
+    let shard = open(&disk).await;
+    for number in 0..40 {
+        keep(&shard, number, 900).await;
+    }
+    shard.tidy().await;
+    let segments = shard.status().segments;
+    keep(&shard, 40, 1).await;
+
+    let killed = disk.after_kill();
+    let newest = checkpoints(&killed);
+    let again = open(&killed).await;
+    keep(&again, 41, 1).await;
+    assert!(segments > 1 && again.status().segments == segments, "the last messages make no roll");
+    assert_eq!(checkpoints(&killed), newest, "the log goes on where the checkpoint was made");
+
+    for number in 42..2000 {
+        keep(&again, number, 900).await;
+        if checkpoints(&killed) != newest {
+            return;
+        }
+    }
+    panic!("no round of housekeeping comes although the log rolls")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_that_follows_at_once_is_not_stuck_behind_the_one_before() {
+    // The first checkpoint of a log is followed by no purge that would take its time.
+    for log in 0..100 {
+        let shard = open(&MemoryDisk::new()).await;
+        for number in 0..4 {
+            keep(&shard, number, 1).await;
+            let round = tokio::time::timeout(shard::limits::PATIENCE / 3, shard.tidy()).await;
+            assert!(round.is_ok(), "round {number} of log {log}");
+        }
+    }
 }

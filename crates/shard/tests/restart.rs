@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::failure::Failure;
 use shard::{Shard, StateMachine};
 use storage::disk::simulated::{MemoryDisk, PowerCut};
-use storage::disk::{Disk, RealDisk};
+use storage::disk::{Disk, OpenMode, RealDisk};
 use world::{Command, FOLDER, Keeper, essence, keep, message, open, open_on, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,4 +127,30 @@ async fn a_missing_segment_with_live_messages_is_a_fault_that_names_its_file() {
     let shard = Shard::<Keeper>::open(Arc::new(disk), folder, settings(), Box::new(|_, _| {})).await.unwrap();
     let Err(Failure::Fault(fault)) = shard.ready().await else { panic!("a log with a hole is served") };
     assert!(fault.what.contains(&names[0]), "{fault:?}");
+}
+
+/// Puts the bytes of one disk's vote file in the place of another's.
+fn copy_vote(from: &MemoryDisk, to: &MemoryDisk) {
+    let path = PathBuf::from(FOLDER).join("vote");
+    let file = to.open(&path, OpenMode::ReadWrite).unwrap();
+    file.write_at(0, &from.content(&path).unwrap()).unwrap();
+    file.sync().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_that_is_older_than_the_log_was_lost_and_nothing_is_served() {
+    let disk = MemoryDisk::new();
+    let store = storage::SegmentStore::open(Arc::new(disk.clone()), &PathBuf::from(FOLDER), settings().storage);
+    store.unwrap().0.close().unwrap();
+    let without_vote = disk.after_kill();
+    let shard = open(&disk).await;
+    keep(&shard, 1, 10).await;
+    let killed = disk.after_kill();
+    copy_vote(&without_vote, &killed);
+    let folder = PathBuf::from(FOLDER);
+    let opened =
+        Shard::<Keeper>::open(Arc::new(killed), folder.clone(), settings(), Box::new(|_, _| {})).await.map(drop);
+    let what = opened.unwrap_err().what;
+    let file = folder.join("vote");
+    assert!(what.starts_with(&*file.to_string_lossy()) && what.contains("older than the log"), "{what}");
 }

@@ -19,7 +19,7 @@ use model::refusal::Refusal;
 use shard::StateMachine;
 
 use crate::book::topic::Cursor;
-use crate::check::{commits, dead_letters, kept, multiset, offsets, order, replay, time};
+use crate::check::{commits, dead_letters, kept, multiset, offsets, replay, time};
 use crate::events::Event;
 use crate::limits::{COMPARE_EVERY, HASH_EVERY};
 use crate::trace::fold;
@@ -196,14 +196,14 @@ impl World {
                 .collect();
             let (settled, lost) = queue.line.settle_arrivals(&numbers);
             for place in settled {
-                let floor = queue.floor.get(&place.partition).copied().unwrap_or_default();
-                order::moved(place, floor, &mut self.notes);
-                let next = queue.next.entry(place.partition).or_default();
-                *next = (*next).max(place.sequence.get() + 1);
+                queue.places.given(place, &mut self.notes);
             }
             for kept in lost {
                 dead_letters::lost(queue.name.as_str(), &kept, &mut self.notes);
             }
+        }
+        for queue in self.book.queues.values_mut() {
+            queue.places.settle(queue.name.as_str(), &mut self.notes);
         }
         for id in std::mem::take(&mut self.book.restarted) {
             let window = self.window(machine, id);

@@ -268,8 +268,12 @@ impl Inbox {
             return None;
         }
         state.taken += 1;
-        self.room.notify_all();
-        Some(state.take())
+        let was_full = WRITER_QUEUE_MAX <= state.queue.len();
+        let work = state.take();
+        if was_full {
+            self.room.notify_all();
+        }
+        Some(work)
     }
 
     /// Frames of these jobs are on disk: readers find them there.

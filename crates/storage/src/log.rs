@@ -14,7 +14,7 @@ use crate::checkpoint::{self, Checkpoint, SectionName};
 use crate::core::Core;
 use crate::disk::Disk;
 use crate::fault::{Fault, Operation};
-use crate::folder::{Folder, LOCK_NAME, checkpoint_name, segment_name};
+use crate::folder::{Folder, LOCK_NAME, VOTE_NAME, checkpoint_name, segment_name};
 use crate::frame::Frame;
 use crate::inbox::{Command, Inbox, LogEnd};
 use crate::limits::{
@@ -457,6 +457,12 @@ impl SegmentStore {
     #[must_use]
     pub fn segment_path(&self, first: LogIndex) -> PathBuf {
         self.core.folder.file(&segment_name(first)).to_path_buf()
+    }
+
+    /// Where the file of the vote is.
+    #[must_use]
+    pub fn vote_path(&self) -> PathBuf {
+        self.core.folder.file(VOTE_NAME)
     }
 
     /// The folder of the store.

@@ -13,6 +13,7 @@ use model::receipt::{Receipt, ReceiptSource};
 
 use super::Runtime;
 use super::takers::Taker;
+use crate::effects::Awaited;
 use crate::limits::DELIVERY_BYTES_PREPARED_MAX;
 use crate::log::Pending;
 use crate::payload;
@@ -52,6 +53,7 @@ impl Runtime {
         let Some(taker) = takers.next() else {
             if takers.is_idle() {
                 sources.remove(&source);
+                self.shared.effects.forget(Awaited::Source(source));
             }
             return Ok(None);
         };

@@ -30,6 +30,7 @@ use model::receipt::{Receipt, ReceiptSource};
 use model::refusal::Refusal;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::effects::{Awaited, Effects};
 use crate::limits::CONSUMERS_PER_SOURCE_MAX;
 use crate::log::Log;
 use crate::translate::principal;
@@ -46,6 +47,8 @@ pub(crate) struct Runtime {
 
 struct Shared {
     log: Log,
+    /// Told of each source and topic that somebody waits for, while its lock is held.
+    effects: Arc<Effects>,
     sources: Mutex<BTreeMap<SourceId, Takers>>,
     members: Members,
     /// Readers that wait for a topic to grow.
@@ -53,9 +56,10 @@ struct Shared {
 }
 
 impl Runtime {
-    pub(crate) fn new(log: Log) -> Self {
+    pub(crate) fn new(log: Log, effects: Arc<Effects>) -> Self {
         let shared = Shared {
             log,
+            effects,
             sources: Mutex::new(BTreeMap::new()),
             members: Members::default(),
             growth: Mutex::new(BTreeMap::new()),
@@ -152,6 +156,7 @@ impl Runtime {
 
     fn add_taker<T>(&self, source: SourceId, add: impl FnOnce(&mut Takers) -> T) -> Result<T, Failure> {
         let mut sources = self.sources();
+        self.shared.effects.expect(Awaited::Source(source));
         let takers = sources.entry(source).or_default();
         if takers.count() >= CONSUMERS_PER_SOURCE_MAX {
             return Err(Unavailable::Busy.into());
@@ -233,6 +238,7 @@ impl Runtime {
     /// Something to wait on until a topic grows. Get it, look, then wait.
     pub(crate) fn growth(&self, topic: TopicId) -> Arc<Notify> {
         let mut growth = self.shared.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.effects.expect(Awaited::Topic(topic));
         growth.entry(topic).or_default().clone()
     }
 
@@ -242,6 +248,7 @@ impl Runtime {
             notify.notify_waiters();
             if Arc::strong_count(notify) == 1 {
                 growth.remove(&topic);
+                self.shared.effects.forget(Awaited::Topic(topic));
             }
         }
     }
@@ -255,7 +262,10 @@ impl Runtime {
 
     /// A source is gone: its receives answer empty, its streams end.
     fn end(&self, source: SourceId) {
-        self.sources().remove(&source);
+        let mut sources = self.sources();
+        sources.remove(&source);
+        self.shared.effects.forget(Awaited::Source(source));
+        drop(sources);
         self.shared.members.forget(source);
     }
 }

@@ -215,12 +215,22 @@ pub(crate) struct BenchArguments {
     /// Repetitions of each measurement; the median is reported
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     pub(crate) repeat: usize,
+    /// Only the measurements whose name contains this, such as "one at a time"; left out: all
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
     /// One short repetition of everything: to see that it works, not to quote
     #[arg(long)]
     pub(crate) quick: bool,
     /// How to print data
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Format,
+}
+
+impl BenchArguments {
+    /// Whether a measurement of this name was asked for.
+    pub(crate) fn wants(&self, scenario: &str) -> bool {
+        self.only.as_ref().is_none_or(|text| scenario.contains(text))
+    }
 }
 
 /// One server of a benchmark.

@@ -75,6 +75,11 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<(), Complaint> {
     rows.extend(alone(&arguments, &product).await?);
     child.stop().await?;
     rows.extend(raw(&arguments, scratch.path(), together).await?);
+    if rows.is_empty() {
+        let what = format!("no measurement's name contains {:?}", arguments.only.unwrap_or_default());
+        let hint = "run `recado bench --quick` to see the names";
+        return Err(Complaint::usage(what, hint));
+    }
     compare(&mut rows);
     report(&arguments, together, rows)
 }
@@ -85,19 +90,22 @@ fn name_of(scenario: &str, number: usize) -> String {
     format!("{name}-{number}")
 }
 
-/// Repeats a measurement and takes the median.
+/// Repeats a measurement and takes the median; `None` when it was not asked for.
 async fn repeat<F: Future<Output = Result<Sample, Complaint>>>(
     arguments: &BenchArguments,
     scenario: &str,
     target: &'static str,
     mut once: impl FnMut(String) -> F,
-) -> Result<Row, Complaint> {
+) -> Result<Option<Row>, Complaint> {
+    if !arguments.wants(scenario) {
+        return Ok(None);
+    }
     output::note(&format!("{target}: {scenario}"));
     let mut samples = Vec::new();
     for number in 0..arguments.repeat {
         samples.push(once(name_of(scenario, number)).await?);
     }
-    Row::median(scenario, target, samples)
+    Row::median(scenario, target, samples).map(Some)
 }
 
 const fn load(arguments: &BenchArguments, producers: u64) -> Load {
@@ -146,6 +154,9 @@ async fn both(
     let mut rows = Vec::new();
     for shared in shared {
         let scenario = shared.scenario(arguments);
+        if !arguments.wants(&scenario) {
+            continue;
+        }
         output::note(&format!("product and null: {scenario}"));
         let (mut products, mut nulls) = (Vec::new(), Vec::new());
         for number in 0..arguments.repeat {
@@ -174,14 +185,14 @@ async fn alone(arguments: &BenchArguments, target: &Target<'_>) -> Result<Vec<Ro
     for width in [1, REST_TOGETHER] {
         let scenario = format!("publish, {width} at a time, REST");
         let once = async |name: String| target.rest(&name, arguments.messages, width, lasts(arguments)).await;
-        rows.push(repeat(arguments, &scenario, "product", once).await?);
+        rows.extend(repeat(arguments, &scenario, "product", once).await?);
     }
     let backlog = load(arguments, 1);
     let once = async |name: String| target.drain(&name, backlog).await;
-    rows.push(repeat(arguments, "drain with acks", "product", once).await?);
+    rows.extend(repeat(arguments, "drain with acks", "product", once).await?);
     let scenario = format!("fan-out to {FAN_OUT}, deliveries");
     let once = async |name: String| target.fan_out(&name, arguments.messages).await;
-    rows.push(repeat(arguments, &scenario, "product", once).await?);
+    rows.extend(repeat(arguments, &scenario, "product", once).await?);
     Ok(rows)
 }
 
@@ -194,7 +205,7 @@ async fn raw(arguments: &BenchArguments, folder: &Path, together: usize) -> Resu
             let measured = tokio::task::spawn_blocking(move || disk::measure(&folder, size, together, lasts)).await;
             crate::local::joined(measured)
         };
-        rows.push(repeat(arguments, scenario, "disk", once).await?);
+        rows.extend(repeat(arguments, scenario, "disk", once).await?);
     }
     Ok(rows)
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use broker::wire::WireError;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use mutant::Mutant;
@@ -69,21 +70,29 @@ impl Log {
     /// Takes over what recovery found.
     ///
     /// # Errors
-    /// When the vote or the hint is of an unknown version.
+    /// When the vote or the hint is of an unknown version, or the vote is older than the log.
     pub(crate) fn new(
         store: SegmentStore,
         recovered: Recovered,
         tail_bytes: usize,
         health: Health,
         hands: Hands,
-    ) -> Result<Self, broker::wire::WireError> {
+    ) -> Result<Self, String> {
         let position = |(term, index): (storage::Term, storage::LogIndex)| log_id(term.0, index.0);
         let purged = recovered.purged.map(position);
         let last = recovered.last.map(position).max(purged);
-        let vote = recovered.vote.map(written::read_vote).transpose()?;
+        let unknown = |error: WireError| error.to_string();
+        let vote = recovered.vote.map(written::read_vote).transpose().map_err(unknown)?;
+        if vote_term(vote.as_ref()) < last.as_ref().map(term_of) {
+            let file = store.vote_path();
+            return Err(format!(
+                "{} holds a vote that is older than the log: a vote that was promised is lost; restore a backup",
+                file.display()
+            ));
+        }
         // The hint is written without a sync and may be newer than the log that survived. A committed log has
         // one history, so what survived of it is committed as well.
-        let committed = recovered.committed.map(written::read_committed).transpose()?.min(last);
+        let committed = recovered.committed.map(written::read_committed).transpose().map_err(unknown)?.min(last);
         let first = recovered.first.map(|index| index.0);
         let marks = Marks { vote, committed, purged, last, first };
         let bell = Bell::hang(&hands, &store);
@@ -217,6 +226,14 @@ impl RaftLogReader<Types> for Log {
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
         Ok(self.marks().vote)
     }
+}
+
+/// The term of a vote. None was cast before the very first term, in which only the first members are written.
+///
+/// A leader writes nothing before its vote is on disk, and a follower takes nothing before it: so a log of a later term
+/// than the vote is a vote that got lost. A replica without it could promise the same term to somebody else.
+fn vote_term(vote: Option<&Vote>) -> Option<u64> {
+    Some(vote.map_or(0, |vote| vote.leader_id.term))
 }
 
 /// A walk over entries, a piece in memory at a time.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::failure::Fault;
 use openraft::alias::{CommittedLeaderIdOf, WriteResponderOf};
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal};
 use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
@@ -149,19 +150,21 @@ impl<M: StateMachine> Member<M> {
         }
     }
 
-    /// Waits until this replica does not lead any more, or the shard is stopped.
+    /// Waits until this replica does not lead any more, or the shard is stopped. Watches what changes with votes and
+    /// members only, so that it is not woken by each entry.
     pub(crate) async fn depose(&self, leadership: Leadership) {
-        let wait = self.raft.wait(None);
-        let seen = wait.metrics(
-            |metrics| {
-                metrics.running_state.is_err() || !metrics.state.is_leader() || metrics.current_term != *leadership.0
-            },
-            "this replica does not lead any more",
-        );
-        if let Ok(metrics) = seen.await
-            && let Err(error) = &metrics.running_state
-        {
-            self.fatal(error);
+        let mut server = self.raft.server_metrics();
+        loop {
+            let leads = {
+                let seen = server.borrow_watched();
+                seen.state.is_leader() && seen.vote.leader_id.term == *leadership.0
+            };
+            if !leads || server.changed().await.is_err() {
+                break;
+            }
+        }
+        if let Err(error) = self.raft.is_initialized().await {
+            self.fatal(&error);
         }
     }
 

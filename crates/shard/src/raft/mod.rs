@@ -8,6 +8,7 @@ mod network;
 pub(crate) mod runtime;
 pub(crate) mod state;
 mod types;
+mod watch;
 pub(crate) mod written;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The runtime of the consensus library: tokio, with jitter that a simulation can repeat.
-//! Invariant: beside the jitter it adds nothing to what the library's own adapter does.
+//! The runtime of the consensus library: tokio, with jitter and an order of waking that a simulation can repeat.
+//! Invariant: beside these it adds nothing to what the library's own adapter does.
 //! Named by `types`; the seed is set by `simulated::seed_jitter`. Tests: the determinism test of the simulator.
 
 use std::cell::Cell;
@@ -11,6 +11,8 @@ use openraft::impls::TokioRuntime;
 use openraft::rt::AsyncRuntime;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+
+use super::watch::Watched;
 
 thread_local! {
     /// The seed of the next generator on this thread; `None`, as in production, draws from the system.
@@ -35,7 +37,7 @@ impl AsyncRuntime for Runtime {
     type Timeout<R, T: Future<Output = R> + OptionalSend> = <TokioRuntime as AsyncRuntime>::Timeout<R, T>;
     type ThreadLocalRng = SmallRng;
     type Mpsc = <TokioRuntime as AsyncRuntime>::Mpsc;
-    type Watch = <TokioRuntime as AsyncRuntime>::Watch;
+    type Watch = Watched;
     type Oneshot = <TokioRuntime as AsyncRuntime>::Oneshot;
     type Mutex<T: OptionalSend + 'static> = <TokioRuntime as AsyncRuntime>::Mutex<T>;
 

@@ -12,12 +12,13 @@ use model::number::{LogIndex, Timestamp};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use storage::{Fault, SectionName};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::log::Log;
 use super::types::{Answers, BatchBytes, LogId, SnapshotMeta, StoredMembership, Types, term_of};
 use super::written::{self, Covered};
 use crate::machine::{Section, StateMachine};
+use crate::watch;
 
 type Snapshot<M> = openraft::alias::SnapshotOf<Types, Checkpoint<M>>;
 
@@ -88,7 +89,9 @@ impl<M: StateMachine> State<M> {
             current = Some(meta_of(&covered));
             // Nothing says how old the other checkpoint is, so the purge mark stands in: it never passed it.
             checkpoints = Checkpoints { newest: Some(covered.last.index), before: log.purged() };
-            applied = Applied { machine, last: Some(covered.last), membership: covered.membership, segment: 0 };
+            // A log that goes on in the same segment has not rolled since: the checkpoint is the one of that roll.
+            let segment = log.store.segment_of(storage::LogIndex(covered.last.index)).map_or(0, |segment| segment.0);
+            applied = Applied { machine, last: Some(covered.last), membership: covered.membership, segment };
         }
         let deadline = watch::Sender::new(applied.machine.next_deadline());
         let core = Core {
@@ -212,6 +215,8 @@ impl<M: StateMachine> RaftSnapshotBuilder<Types> for State<M> {
     async fn build_snapshot(&mut self) -> io::Result<Snapshot<M>> {
         let state = self.clone();
         let built = self.log.hands.run(move || match state.sections() {
+            // Asked for twice.
+            Some((_, covered)) if state.current() == Some(meta_of(&covered)) => Ok(meta_of(&covered)),
             Some((sections, covered)) => {
                 let is_saved = state.save(sections, &covered)?;
                 Ok(if is_saved { meta_of(&covered) } else { state.current().unwrap_or_default() })
@@ -219,7 +224,10 @@ impl<M: StateMachine> RaftSnapshotBuilder<Types> for State<M> {
             None => Ok(SnapshotMeta::default()),
         });
         let meta = built.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
-        self.attempts.send_modify(|attempts| *attempts += 1);
+        self.attempts.send_if_modified(|attempts| {
+            *attempts += 1;
+            true
+        });
         Ok(Snapshot { meta, snapshot: Checkpoint { source: self.clone() } })
     }
 }
@@ -279,7 +287,7 @@ impl<M: StateMachine> RaftStateMachine<Types> for State<M> {
             let due = machine.next_deadline();
             let membership = covered.membership;
             *state.applied() = Applied { machine, last: Some(covered.last), membership, segment: 0 };
-            state.deadline.send_replace(due);
+            state.deadline.send(due);
             Ok(())
         });
         installed.await.unwrap_or_else(|error| Err(io::Error::other(error)))

@@ -256,8 +256,15 @@ impl Node {
         Ok(())
     }
 
+    /// Fails when something failed that nobody waited for, such as the durable mark of a quiet moment: the store says so
+    /// to whoever comes next.
+    pub fn heard(&self) -> Result<(), Stop> {
+        self.store().poisoned().map_or(Ok(()), Err)
+    }
+
     /// Ends the process, in order or not, and starts it again on what is on disk.
     fn restart(&mut self, number: usize) -> Result<(), Stop> {
+        self.heard()?;
         let store = self.store.take().expect("a node that works has a store");
         if number % 80 == 39 {
             store.close()?;

@@ -82,8 +82,6 @@ pub struct Line {
     pub kept: BTreeMap<MessagePlace, Kept>,
     /// Messages that came in by a move, whose places are not known yet.
     pub arriving: Vec<Kept>,
-    /// Messages that came in by a move and left before their places were known.
-    pub unplaced_gone: usize,
     /// Deliveries before a message is given up.
     pub delivery_limit: u32,
     /// The highest that this ever was.
@@ -103,7 +101,6 @@ impl Line {
         Self {
             kept: BTreeMap::new(),
             arriving: Vec::new(),
-            unplaced_gone: 0,
             delivery_limit,
             limit_max: delivery_limit,
             order,
@@ -239,7 +236,6 @@ impl Line {
     /// Takes everything out that is not with a consumer; says how many.
     pub fn purge(&mut self) -> u64 {
         let before = self.kept.len() + self.arriving.len();
-        self.unplaced_gone += self.arriving.len();
         self.arriving.clear();
         self.kept.retain(|_, kept| matches!(kept.life, Life::Leased { .. }));
         u64::try_from(before - self.kept.len()).unwrap_or(u64::MAX)

@@ -7,6 +7,7 @@
 mod access;
 mod leases;
 pub mod line;
+pub mod places;
 mod queues;
 pub mod topic;
 mod topics;
@@ -20,7 +21,7 @@ use broker::record::{self, IdHash};
 use bytes::Bytes;
 use model::message::{Message, MessagePlace};
 use model::name::{QueueName, TopicName};
-use model::number::{Epoch, LogIndex, Partition, QueueId, SubscriptionId, Timestamp, TopicId, UserId};
+use model::number::{Epoch, LogIndex, QueueId, SubscriptionId, Timestamp, TopicId, UserId};
 use model::queue::QueueSettings;
 use model::refusal::Refusal;
 
@@ -29,6 +30,7 @@ use crate::events::{Event, Tally};
 use crate::trace::fold;
 
 use line::{Line, Passed};
+use places::Places;
 use topic::{Cursor, Topic};
 pub use topics::entered;
 
@@ -55,10 +57,8 @@ pub struct Queue {
     pub line: Line,
     /// Ids that are remembered.
     pub ids: BTreeMap<IdHash, (Timestamp, MessagePlace, Epoch)>,
-    /// The next sequence of each partition.
-    pub next: BTreeMap<Partition, u64>,
-    /// The same as it was before messages were moved here in the present batch.
-    pub floor: BTreeMap<Partition, u64>,
+    /// Which places were given.
+    pub places: Places,
 }
 
 /// Everything that must be so.

@@ -15,6 +15,7 @@ use model::queue::{
 };
 
 use super::line::{Kept, Life, Line};
+use super::places::Places;
 use super::{Answer, Book, Notes, Queue};
 use crate::check::{duplicates, multiset, order};
 use crate::events::Event;
@@ -32,8 +33,7 @@ impl Book {
             line: Line::new(settings.delivery_limit, settings.order),
             settings,
             ids: std::collections::BTreeMap::new(),
-            next: std::collections::BTreeMap::new(),
-            floor: std::collections::BTreeMap::new(),
+            places: Places::default(),
         };
         self.queue_ids.insert(queue.name.clone(), created.description.id);
         self.queues.insert(created.description.id, queue);
@@ -59,6 +59,7 @@ impl Book {
 
     pub(super) fn purge_queue(&mut self, request: &PurgeQueue, outcome: &Outcome, notes: &mut Notes) {
         let Some((_, queue)) = self.queue_named(&request.queue) else { return };
+        queue.places.left_unseen(queue.line.arriving.len());
         let removed = queue.line.purge();
         if removed > 0 {
             notes.tally.note(Event::Purged);
@@ -80,7 +81,7 @@ impl Book {
             // A message that was moved here in this batch may lie there.
             if *told && !expected && !queue.line.arriving.is_empty() {
                 queue.line.arriving.remove(0);
-                queue.line.unplaced_gone += 1;
+                queue.places.left_unseen(1);
                 continue;
             }
             multiset::cancelled(*place, expected, *told, notes);
@@ -140,9 +141,6 @@ impl Book {
         let Some(queue) = self.queues.get_mut(&target) else { return };
         let expires_at = queue.settings.message_ttl.map(|ttl| now.after(ttl));
         let fresh = Kept { life: Life::Waiting, attempts: 0, expires_at, was_away: true, ..moved };
-        if queue.line.arriving.is_empty() {
-            queue.floor.clone_from(&queue.next);
-        }
         queue.line.arriving.push(fresh);
         if !self.unplaced.contains(&target) {
             self.unplaced.push(target);
@@ -172,7 +170,7 @@ impl Book {
         for kept in std::mem::take(&mut queue.line.arriving) {
             match way(&kept) {
                 Some(target) => {
-                    queue.line.unplaced_gone += 1;
+                    queue.places.left_unseen(1);
                     moved.push((target, kept));
                 }
                 None => queue.line.arriving.push(kept),
@@ -199,10 +197,8 @@ impl Queue {
 
     fn add(&mut self, (now, epoch): (Timestamp, Epoch), number: u64, head: &Head, placed: &Placed, notes: &mut Notes) {
         let place = MessagePlace { partition: placed.partition, sequence: Sequence::new(placed.place) };
-        let next = self.next.get(&placed.partition).copied();
-        let unplaced = self.line.arriving.len() + std::mem::take(&mut self.line.unplaced_gone);
-        order::placed(self.settings.partitions, head, placed, (next, unplaced), notes);
-        self.next.insert(placed.partition, placed.place + 1);
+        order::placed(self.settings.partitions, head, placed, notes);
+        self.places.given(place, notes);
         let due = match head.availability {
             Availability::Now => None,
             Availability::After(delay) => Some(now.after(delay)).filter(|due| *due > now),

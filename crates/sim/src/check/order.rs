@@ -17,12 +17,7 @@ use crate::book::line::{Life, Line};
 use crate::events::Event;
 
 /// A message got its place.
-pub fn placed(partitions: u32, head: &Head, placed: &Placed, next: (Option<u64>, usize), notes: &mut Notes) {
-    // Messages that were moved here in the same batch may have taken places that are not known yet.
-    let (next, moved) = (next.0.unwrap_or_default(), u64::try_from(next.1).unwrap_or_default());
-    notes.verdicts.demand(Property::Order, (next..=next + moved).contains(&placed.place), || {
-        format!("place {} of partition {} follows {next}", placed.place, placed.partition)
-    });
+pub fn placed(partitions: u32, head: &Head, placed: &Placed, notes: &mut Notes) {
     if let Some(key) = head.key {
         let own = key.partition(partitions);
         notes.verdicts.demand(Property::Order, placed.partition.get() == own, || {
@@ -31,10 +26,19 @@ pub fn placed(partitions: u32, head: &Head, placed: &Placed, next: (Option<u64>,
     }
 }
 
-/// A message that was moved got its place.
-pub fn moved(place: MessagePlace, next: u64, notes: &mut Notes) {
+/// A place is behind all that were given.
+pub fn rises(place: MessagePlace, next: u64, notes: &mut Notes) {
     notes.verdicts.demand(Property::Order, next <= place.sequence.get(), || {
-        format!("a moved message came to {place:?}, places up to {next} were given")
+        format!("place {} of partition {} was given again, the next is {next}", place.sequence, place.partition)
+    });
+}
+
+/// Places were passed over: each needs a message that was moved here and left unseen.
+pub fn gaps(queue: &str, gaps: &BTreeSet<MessagePlace>, unseen: usize, notes: &mut Notes) {
+    notes.verdicts.demand(Property::Order, gaps.len() <= unseen, || {
+        let places: Vec<_> =
+            gaps.iter().map(|gap| format!("{} of partition {}", gap.sequence, gap.partition)).collect();
+        format!("nobody got the places {} of {queue}, {unseen} messages left unseen", places.join(", "))
     });
 }
 

@@ -24,6 +24,29 @@ pub(super) struct Account {
     wrong: Vec<String>,
     after_ack: Vec<String>,
     lost: BTreeSet<String>,
+    epochs: Epochs,
+    epochs_again: Vec<String>,
+}
+
+/// The leaderships that receipts are of.
+#[derive(Debug, Default)]
+struct Epochs {
+    /// The port of the process that is at work.
+    port: u64,
+    /// The newest epoch of the processes before it.
+    before: u64,
+    newest: u64,
+}
+
+impl Epochs {
+    /// Whether an epoch of this process is one of its own, and not one of a process before.
+    fn follows(&mut self, port: u64, epoch: u64) -> bool {
+        if port != self.port {
+            (self.port, self.before) = (port, self.newest);
+        }
+        self.newest = self.newest.max(epoch);
+        self.before < epoch
+    }
 }
 
 /// The messages of one queue or topic.
@@ -102,6 +125,13 @@ impl Account {
                 }
             }
             "settled" => stream.settled.extend(numbers),
+            "epoch" => {
+                if let [port, epoch, ..] = numbers.as_slice()
+                    && !self.epochs.follows(*port, *epoch)
+                {
+                    self.epochs_again.push(format!("epoch {epoch} of {label}"));
+                }
+            }
             _ => self.wrong.push(line.to_owned()),
         }
     }
@@ -125,6 +155,8 @@ impl Account {
         report.violations(&format!("{when}: bodies that nobody sent"), &std::mem::take(&mut self.wrong));
         let after_ack = std::mem::take(&mut self.after_ack);
         report.violations(&format!("{when}: deliveries after a confirmed ack"), &after_ack);
+        let again = std::mem::take(&mut self.epochs_again);
+        report.violations(&format!("{when}: a leadership that is not newer than those before the start"), &again);
     }
 }
 
@@ -160,6 +192,15 @@ mod tests {
         let mut report = Report::default();
         account.judge("kept", "then", &mut report);
         assert_eq!(report.violations.len(), 3, "{:?}", report.violations);
+        for (port, epoch) in [(1, 5), (1, 5), (2, 6), (3, 6)] {
+            journal.epoch("kept", port, epoch).expect("it can be written");
+        }
+        account.read_on().expect("it can be read");
+        let mut report = Report::default();
+        account.judge("kept", "third life", &mut report);
+        let expected =
+            "third life: a leadership that is not newer than those before the start: 1 of them: epoch 6 of kept";
+        assert_eq!(report.violations, [expected]);
         let mut report = Report::default();
         account.judge("kept", "again", &mut report);
         assert!(report.violations.is_empty(), "what is known is not said again");

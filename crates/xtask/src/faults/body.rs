@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use super::chance::Chance;
-use super::limits::BODY_BYTES;
+use super::limits::{BODY_BYTES, LONG_BYTES};
 
 /// Letters that bodies are cut from.
 static LETTERS: LazyLock<String> = LazyLock::new(|| {
@@ -26,6 +26,17 @@ pub(super) fn body(label: &str, number: u64) -> String {
     let start = usize::try_from(Chance::new(hash).below(room)).expect("it is below the length");
     text.push_str(&LETTERS[start..start + fill]);
     text
+}
+
+/// A body so many times over, for messages that fill segments.
+pub(super) fn long_body(label: &str, number: u64) -> String {
+    body(label, number).repeat(LONG_BYTES / BODY_BYTES)
+}
+
+/// Which message a long body is; none when it is not one of ours, byte by byte.
+pub(super) fn parse_long(text: &str) -> Option<u64> {
+    let (label, number) = parse(text.get(..BODY_BYTES)?)?;
+    (long_body(label, number) == text).then_some(number)
 }
 
 /// Which message a body is; none when it is not one of ours, byte by byte.
@@ -49,5 +60,15 @@ mod tests {
         wrong.replace_range(1000..1001, "!");
         assert_eq!(parse(&wrong), None);
         assert_eq!(parse(&text[..1000]), None);
+    }
+
+    #[test]
+    fn a_long_body_is_known_to_the_last_byte() {
+        let mut text = long_body("filling", 7);
+        assert_eq!(text.len(), LONG_BYTES);
+        assert_eq!(parse_long(&text), Some(7));
+        assert_eq!(parse_long(&text[..LONG_BYTES - 1]), None);
+        text.replace_range(LONG_BYTES - 1.., "!");
+        assert_eq!(parse_long(&text), None);
     }
 }

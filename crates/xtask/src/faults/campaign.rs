@@ -5,7 +5,10 @@
 use super::options::Options;
 use super::process::Home;
 use super::report::Report;
-use super::{boots, clocks, disk, doors, eio, flips, kills, memory, mutants, pauses, power, slow, stale, write_errors};
+use super::{
+    boots, clocks, confirms, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses, power, rolls, slow,
+    stale, write_errors,
+};
 
 /// A campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,27 +21,33 @@ pub(super) enum Campaign {
     Startup,
     Flips,
     PowerCuts,
+    Rolls,
+    Holdouts,
     WriteErrors,
     SlowDisk,
     Pauses,
     Clocks,
     Boots,
     Stale,
+    Confirms,
     Doors,
     Mutants,
 }
 
 impl Campaign {
-    pub(super) const ALL: [(&'static str, Self); 16] = [
+    pub(super) const ALL: [(&'static str, Self); 19] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
+        ("rolls", Self::Rolls),
+        ("holdouts", Self::Holdouts),
         ("write-errors", Self::WriteErrors),
         ("slow-disk", Self::SlowDisk),
         ("pauses", Self::Pauses),
         ("clocks", Self::Clocks),
         ("boots", Self::Boots),
         ("stale", Self::Stale),
+        ("confirms", Self::Confirms),
         ("doors", Self::Doors),
         ("mutants", Self::Mutants),
         ("eio", Self::Eio),
@@ -52,6 +61,11 @@ impl Campaign {
         Self::ALL.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
     }
 
+    /// Whether it brings its own disk, with each of the filesystems in turn.
+    pub(super) const fn has_a_disk(self) -> bool {
+        matches!(self, Self::PowerCuts | Self::Rolls | Self::WriteErrors | Self::SlowDisk)
+    }
+
     /// What it does, in a line.
     pub(super) const fn explained(self) -> &'static str {
         match self {
@@ -62,10 +76,13 @@ impl Campaign {
             Self::EioWrites => "the n-th write fails with EIO, once or from then on",
             Self::WriteErrors => "a real filesystem meets one write that its disk refuses",
             Self::PowerCuts => "the power goes under load, on ext4 and XFS; nothing confirmed is lost",
+            Self::Rolls => "the power goes as a new segment gets its name, on ext4 and XFS",
+            Self::Holdouts => "segments go around a message that waits and one that is held, which do not",
             Self::SlowDisk => "flushes take up to seconds; every publish has an answer",
             Self::Pauses => "SIGSTOP for longer than leases last; no message has two holders",
             Self::Clocks => "the wall clock jumps by a second or by hours",
             Self::Boots => "kill -9 in the first start, in a storm of restarts, while draining",
+            Self::Confirms => "no answer to a publish begins before the flush of its message has ended, by strace",
             Self::Doors => "published over gRPC, drained over REST, and the other way, with kills between",
             Self::Kills => "kill -9 under load, again and again; nothing confirmed is lost, order is kept",
             Self::Disk => "the folder shrinks as messages go; a full disk refuses publishes alone",
@@ -84,12 +101,15 @@ impl Campaign {
             Self::Startup => memory::startup(home, report),
             Self::Flips => flips::run(options, home, report),
             Self::PowerCuts => power::run(options, home, report),
+            Self::Rolls => rolls::run(options, home, report),
+            Self::Holdouts => holdouts::run(options, home, report),
             Self::WriteErrors => write_errors::run(options, home, report),
             Self::SlowDisk => slow::run(options, home, report),
             Self::Pauses => pauses::run(options, home, report),
             Self::Clocks => clocks::run(options, home, report),
             Self::Boots => boots::run(options, home, report),
             Self::Stale => stale::run(options, home, report),
+            Self::Confirms => confirms::run(options, home, report),
             Self::Doors => doors::run(options, home, report),
             Self::Mutants => mutants::run(options, home, report),
         }

@@ -80,6 +80,9 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
     let mut chance = Chance::new(options.seed);
     let runs = options.runs.unwrap_or(RUNS);
     for run in 1..=runs {
+        if !report.begins_a_run() {
+            break;
+        }
         let jump = jump(run, &mut chance);
         put(&mut door, LIVING, run, &json!({"ttl_ms": LIFETIME_MS}))?;
         let sent = Instant::now();

@@ -36,6 +36,13 @@ pub(super) struct Delivery {
     pub(super) receipt: String,
 }
 
+impl Delivery {
+    /// The leadership that gave the receipt, as its text form has it.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        u64::from_str_radix(self.receipt.get(42..54)?, 16).ok()
+    }
+}
+
 /// A connection of the administrator.
 pub(super) struct Door {
     client: Client,

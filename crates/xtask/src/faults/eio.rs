@@ -44,7 +44,7 @@ impl Call {
 }
 
 /// Makes sure that strace is there.
-fn strace() -> Result<(), String> {
+pub(super) fn strace() -> Result<(), String> {
     let mut command = Command::new("strace");
     command.args(["-o", "/dev/null", "true"]).stdin(Stdio::null()).stderr(Stdio::null());
     if command.status().is_ok_and(|status| status.success()) {
@@ -63,6 +63,9 @@ pub(super) fn run(call: Call, options: &Options, home: &Home, report: &mut Repor
     let (first, runs) = (options.first, options.runs.unwrap_or(RUNS));
     let mut came = 0;
     for nth in first..first + runs {
+        if !report.begins_a_run() {
+            break;
+        }
         // Every second one fails once only: a broker that tries again would be told that all is well.
         let when = if chance.below(2) == 0 { format!("{nth}") } else { format!("{nth}+") };
         came += u64::from(one(call, &when, home, report, &traffic, chance.next())?);

@@ -62,6 +62,11 @@ impl Journal {
         self.list("delivered", label, numbers)
     }
 
+    /// Receipts came that begin a leadership that was not seen before, from the process at this port.
+    pub(super) fn epoch(&self, label: &str, port: u16, epoch: u64) -> Result<(), String> {
+        self.write(&format!("epoch {label} {port} {epoch}\n"))
+    }
+
     /// Acks were confirmed.
     pub(super) fn settled(&self, label: &str, numbers: &[u64]) -> Result<(), String> {
         self.list("settled", label, numbers)

@@ -199,6 +199,9 @@ fn kill_again_and_again(
 ) -> Result<Vec<u64>, String> {
     let mut restarts = Vec::new();
     for run in 1..=options.runs.unwrap_or(RUNS) {
+        if !report.begins_a_run() {
+            break;
+        }
         let before = load.ledger().confirmed();
         let life = chance.between(LIFE_MS);
         thread::sleep(Duration::from_millis(life));

@@ -25,6 +25,8 @@ pub(super) const EXAMPLES_MAX: usize = 5;
 
 /// Length of a message body.
 pub(super) const BODY_BYTES: usize = 1024;
+/// Length of a body that fills segments.
+pub(super) const LONG_BYTES: usize = 1 << 20;
 /// Messages in one publish of a backlog.
 pub(super) const FILL_BATCH: u64 = 500;
 /// Connections that fill a backlog.
@@ -62,6 +64,26 @@ pub(super) const CUT_AFTER_MS: (u64, u64) = (250, 1200);
 pub(super) const CUT_FLUSH_MS: (u64, u64) = (2, 15);
 /// The power goes this long after the first start began.
 pub(super) const FIRST_BOOT_CUT_MS: (u64, u64) = (5, 400);
+/// The power goes after a first life of this long under load, at least and at most, in milliseconds.
+pub(super) const FIRST_LIFE_MS: (u64, u64) = (100, 600);
+/// A segment that is rolled to is there within this time.
+pub(super) const ROLL_MAX: Duration = Duration::from_secs(40);
+/// How long a flush takes around a roll, so that there is a time between any two.
+pub(super) const ROLL_FLUSH: Duration = Duration::from_millis(15);
+/// The power goes when so many flushes have ended after a new segment has its name, at least and at most.
+pub(super) const ROLL_FLUSHES: (u64, u64) = (0, 3);
+/// Longest wait for these.
+pub(super) const ROLL_FLUSHES_MAX: Duration = Duration::from_millis(250);
+/// Segments are looked for this often.
+pub(super) const ROLL_LOOK: Duration = Duration::from_millis(1);
+/// Long messages that one receive asks for.
+pub(super) const FILLING_BATCH: u64 = 8;
+/// How long the broker lives on a disk that is gone: long enough to confirm what it must not.
+pub(super) const DEAD_DISK: Duration = Duration::from_millis(60);
+/// Most long messages that go by until the segment of a message that stays is gone.
+pub(super) const HOLDOUT_MESSAGES_MAX: u64 = 1024;
+/// A held message is held for this long, which is longer than its segment lives.
+pub(super) const HOLDOUT_LEASE: Duration = Duration::from_secs(20);
 /// Wanted: a power cut with everything around it.
 pub(super) const POWER_CYCLE_MS: u64 = 6000;
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::chance::Chance;
 use super::device::mount::{Filesystem, Mounted, call};
 use super::device::{Loss, Taken};
-use super::limits::{CUT_AFTER_MS, CUT_FLUSH_MS, FIRST_BOOT_CUT_MS, PAUSE, POWER_CYCLE_MS, STOP_MAX};
+use super::limits::{
+    CUT_AFTER_MS, CUT_FLUSH_MS, DEAD_DISK, FIRST_BOOT_CUT_MS, FIRST_LIFE_MS, PAUSE, POWER_CYCLE_MS, STOP_MAX,
+};
 use super::options::Options;
 use super::process::{Home, Started};
 use super::report::Report;
@@ -20,8 +22,8 @@ const RUNS: u64 = 20;
 const FIRST_BOOT_EVERY: u64 = 10;
 /// Of so many cuts, one comes right after the broker ended in good order and left a checkpoint.
 const ORDERLY_EVERY: u64 = 3;
-/// How long the broker lives on a disk that is gone: long enough to confirm what it must not.
-const DEAD_DISK: Duration = Duration::from_millis(60);
+/// Of so many cuts, one ends the first life of a broker that has just confirmed its first messages.
+const FIRST_LIFE_EVERY: u64 = 5;
 
 /// Runs the campaign.
 pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
@@ -44,10 +46,11 @@ fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Repor
     call("sync", &["-f", &mounted.folder.display().to_string()])?;
     let (mut cycles, mut readies) = (Vec::new(), Vec::new());
     for run in 1..=options.runs.unwrap_or(RUNS) {
-        let start = Instant::now();
-        if run % FIRST_BOOT_EVERY == 0 {
-            first_boot(filesystem, run, &home, report, &mut chance)?;
+        if !report.begins_a_run() {
+            break;
         }
+        let start = Instant::now();
+        beside(filesystem, run, &home, report, &mut chance)?;
         let loss = Loss::ALL[usize::try_from(chance.below(3)).expect("it is below three")];
         let before = traffic.counts()?.confirmed;
         let seed = chance.next();
@@ -103,6 +106,23 @@ fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Repor
     Ok(())
 }
 
+/// The cuts of brokers that start for the first time, now and then, on disks of their own.
+fn beside(
+    filesystem: Filesystem,
+    run: u64,
+    home: &Home,
+    report: &mut Report,
+    chance: &mut Chance,
+) -> Result<(), String> {
+    if run.is_multiple_of(FIRST_BOOT_EVERY) {
+        first_boot(filesystem, run, home, report, chance)?;
+    }
+    if run % FIRST_LIFE_EVERY == 1 {
+        first_life(filesystem, run, home, report, chance)?;
+    }
+    Ok(())
+}
+
 /// The power goes while a broker makes its first files; it must come up on what is left.
 fn first_boot(
     filesystem: Filesystem,
@@ -137,6 +157,48 @@ fn first_boot(
         "  {} first boot cut after {wait:?}, {loss:?}: {} pages were not flushed; it came up",
         filesystem.name(),
         taken.pages
+    ));
+    Ok(())
+}
+
+/// The power goes in the first life of a broker. Nothing has stood for a while there, so that what is small and was
+/// written once, such as the vote, is lost unless somebody asked for it to be safe.
+fn first_life(
+    filesystem: Filesystem,
+    run: u64,
+    home: &Home,
+    report: &mut Report,
+    chance: &mut Chance,
+) -> Result<(), String> {
+    let name = filesystem.name();
+    let mut mounted = Mounted::new(filesystem, &home.folder.join(format!("life-{run}")))?;
+    let home = home.with_data(mounted.folder.join("data"));
+    let mut broker = home.start()?;
+    let traffic = Traffic::new(&home, broker.address, &format!("{name}-life-{run}"))?;
+    let loss = Loss::ALL[usize::try_from(chance.below(3)).expect("it is below three")];
+    let seed = chance.next();
+    let (lived, taken) = traffic.during(broker.address, seed, || {
+        let lived = a_while(chance, FIRST_LIFE_MS);
+        let taken = mounted.device.cut(loss, chance);
+        thread::sleep(DEAD_DISK);
+        broker.kill();
+        (lived, taken)
+    })?;
+    mounted.unmount()?;
+    mounted.mount_again()?;
+    let when = format!("{name}, first life {run} ({loss:?})");
+    match home.start() {
+        Ok(broker) => {
+            traffic.check_from_the_start(broker.address, &when, report)?;
+            broker.stop()?;
+        }
+        Err(why) => report.violation(format_args!("{when}: {why}")),
+    }
+    mounted.unmount()?;
+    report.line(format_args!(
+        "  {name} first life {run} cut after {lived} ms, {loss:?}: {} sectors lost; {} confirmed",
+        taken.sectors,
+        traffic.counts()?.confirmed
     ));
     Ok(())
 }

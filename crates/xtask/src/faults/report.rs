@@ -36,11 +36,14 @@ pub(crate) struct Report {
     pub(super) violations: Vec<String>,
     pub(super) missed: Vec<String>,
     pub(super) totals: Vec<Total>,
+    /// Runs that were begun, and the one in which the first violation was found.
+    runs: u64,
+    pub(super) found_in: Option<u64>,
     quiet: bool,
 }
 
 impl Report {
-    /// One that prints nothing.
+    /// One that prints nothing, and has seen enough at the first violation.
     pub(super) fn quiet() -> Self {
         Self { quiet: true, ..Self::default() }
     }
@@ -53,8 +56,15 @@ impl Report {
         let _closed = crate::say(&text.to_string());
     }
 
+    /// Counts a run; false when one that looks for a single violation has found it.
+    pub(super) fn begins_a_run(&mut self) -> bool {
+        self.runs += 1;
+        !self.quiet || self.violations.is_empty()
+    }
+
     /// Something that must never be.
     pub(super) fn violation(&mut self, text: impl Display) {
+        self.found_in = self.found_in.or(Some(self.runs.max(1)));
         self.line(format_args!("VIOLATION {text}"));
         self.violations.push(text.to_string());
     }

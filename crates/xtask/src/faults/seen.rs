@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::body;
 use super::door::{Door, Failed, message};
-use super::limits::{BODY_BYTES, MARK_MAX};
+use super::limits::MARK_MAX;
 use super::process::{Home, Started, remove};
 use super::report::Report;
 
@@ -24,10 +24,9 @@ const MESSAGES: (u64, u64, u64) = (2000, 600, 300);
 const LATER_LIVES: u64 = 2;
 /// Messages of the topic.
 const RECORDS: u64 = 400;
-/// A topic of long records that fills the first segment, so that there is a sealed one: how many, and how long.
+/// A topic of long records that fills the first segment, so that there is a sealed one: how many.
 const LONG_TOPIC: &str = "long";
 const LONG_RECORDS: u64 = 72;
-const LONG_BYTES: usize = 1 << 20;
 /// Pages of one listing.
 const PAGES_MAX: usize = 16;
 
@@ -154,7 +153,7 @@ fn prepare(home: &Home, older: &Path) -> Result<String, String> {
     door.settle(QUEUE, &deliveries).map_err(problem)?;
     door.ask("PUT", &format!("/v1/topics/{LONG_TOPIC}"), &json!({})).map_err(problem)?;
     for number in 0..LONG_RECORDS {
-        let body = body::body(LONG_TOPIC, number).repeat(LONG_BYTES / BODY_BYTES);
+        let body = body::long_body(LONG_TOPIC, number);
         let messages = json!({"messages": [{"body": body}]});
         door.ask("POST", &format!("/v1/topics/{LONG_TOPIC}/messages"), &messages).map_err(problem)?;
     }
@@ -250,7 +249,7 @@ impl Seen {
         for number in 0..LONG_RECORDS {
             let path = format!("/v1/topics/{LONG_TOPIC}/partitions/0/messages?limit=1&offset={number}");
             match door.text(&path) {
-                Ok(text) if text.contains(&body::body(LONG_TOPIC, number).repeat(LONG_BYTES / BODY_BYTES)) => {}
+                Ok(text) if text.contains(&body::long_body(LONG_TOPIC, number)) => {}
                 Ok(text) => self.wrong.push(text.chars().take(40).collect()),
                 Err(failed) => self.refused.push(format!("long record {number}: {failed}")),
             }

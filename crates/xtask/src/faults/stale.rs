@@ -45,6 +45,9 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
     for damage in [Damage::Missing, Damage::CutShort, Damage::Zeroed, Damage::EndFlipped, Damage::Older] {
         let mut verdicts = Verdicts::default();
         for name in &names {
+            if !report.begins_a_run() {
+                break;
+            }
             pristine.restore(home)?;
             let file = home.data().join(name);
             if do_to(&file, &pristine.older.join(name), damage)? {

@@ -36,6 +36,8 @@ pub(super) struct Traffic {
     topic_next: AtomicU64,
     /// The offset from which the topic is read on.
     topic_read: AtomicU64,
+    /// The newest epoch of a receipt, and the port of the process that gave it.
+    epoch: Mutex<(u16, u64)>,
     forgets: bool,
 }
 
@@ -51,7 +53,8 @@ impl Traffic {
         made.map_err(|failed| format!("cannot create {TOPIC}: {failed}"))?;
         let zero = || AtomicU64::new(0);
         let (queue_next, topic_next, topic_read) = (zero(), zero(), zero());
-        Ok(Self { token, journal, account, queue_next, topic_next, topic_read, forgets: home.forgets })
+        let epoch = Mutex::new((0, 0));
+        Ok(Self { token, journal, account, queue_next, topic_next, topic_read, epoch, forgets: home.forgets })
     }
 
     pub(super) fn counts(&self) -> Result<Counts, String> {
@@ -160,9 +163,8 @@ impl Traffic {
     /// Notes deliveries and settles them.
     pub(super) fn take(&self, door: &mut Door, deliveries: &[Delivery]) -> Result<Result<(), Failed>, String> {
         let numbers = self.note(QUEUE, deliveries.iter().map(|one| one.body.as_str()))?;
-        if deliveries.is_empty() {
-            return Ok(Ok(()));
-        }
+        let Some(first) = deliveries.first() else { return Ok(Ok(())) };
+        self.note_epoch(door.address().port(), first)?;
         match door.settle(QUEUE, deliveries) {
             Ok(results) => {
                 let settled = numbers.iter().zip(results).filter(|(_, settled)| *settled);
@@ -222,6 +224,17 @@ impl Traffic {
         known.retain(|number| !self.forgets || *number != FORGOTTEN);
         self.journal.delivered(label, &known)?;
         Ok(numbers)
+    }
+
+    /// Writes down which leadership gave a receipt, once.
+    fn note_epoch(&self, port: u16, delivery: &Delivery) -> Result<(), String> {
+        let epoch = delivery.epoch().ok_or("a receipt without an epoch")?;
+        let mut known = self.epoch.lock().expect("no client panics");
+        if *known != (port, epoch) {
+            *known = (port, epoch);
+            self.journal.epoch(QUEUE, port, epoch)?;
+        }
+        Ok(())
     }
 
     /// Drains the queue, reads the topic on, and says what the ledger misses.

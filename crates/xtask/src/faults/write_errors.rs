@@ -33,6 +33,9 @@ fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Repor
     let mut chance = Chance::new(options.seed);
     let (runs, mut came) = (options.runs.unwrap_or(RUNS), 0);
     for run in 1..=runs {
+        if !report.begins_a_run() {
+            break;
+        }
         let more = chance.between(WRITES_BEFORE);
         let before = traffic.counts()?;
         let failed = traffic.during(broker.address, chance.next(), || {
