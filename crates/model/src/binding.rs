@@ -43,6 +43,13 @@ impl Default for RoutingKey {
     }
 }
 
+impl std::borrow::Borrow<str> for RoutingKey {
+    /// Keys order and compare as their text does, so maps of keys can be asked with text.
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for RoutingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

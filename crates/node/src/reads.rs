@@ -205,6 +205,11 @@ pub(crate) fn subject(request: &Request) -> String {
         Request::TransferTopic(request) => format!("{} to {}", request.topic, request.owner),
         Request::PublishTopic(request) => request.topic.to_string(),
         Request::ReadPartition(request) => request.topic.to_string(),
+        Request::CreateExchange(request) => request.exchange.to_string(),
+        Request::DeleteExchange(request) => request.exchange.to_string(),
+        Request::PublishExchange(request) => request.exchange.to_string(),
+        Request::Bind(request) => bound(&request.binding),
+        Request::Unbind(request) => bound(&request.binding),
         Request::CreateSubscription(request) => request.subscription.to_string(),
         Request::DeleteSubscription(request) => request.subscription.to_string(),
         Request::Seek(request) => request.subscription.to_string(),
@@ -221,6 +226,10 @@ pub(crate) fn subject(request: &Request) -> String {
         Request::DeleteNamespace(request) => request.name.to_string(),
         _ => String::new(),
     }
+}
+
+fn bound(binding: &model::binding::Binding) -> String {
+    format!("{} to {} by {:?}", binding.source, binding.destination, binding.routing_key.as_str())
 }
 
 fn source(source: &Source) -> String {

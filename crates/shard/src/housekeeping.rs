@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 
 use crate::fetch::{Decoded, fetch_many};
 use crate::limits::{
-    DROPPED_SEGMENTS_MAX, GROUP_BYTES_MAX, HOUSEKEEPING_PERIOD, PATIENCE, RELOCATED_MESSAGES_MAX, SPARSE_PERCENT,
+    DROPPED_SEGMENTS_MAX, GROUP_BYTES_MAX, HOUSEKEEPING_PERIOD, PATIENCE, RELOCATED_MESSAGES_MAX, RETRY_PAUSE,
+    SPARSE_PERCENT,
 };
 use crate::machine::{SegmentUse, StateMachine, Survivor};
 use crate::raft::member::Member;
@@ -96,12 +97,21 @@ impl<M: StateMachine> Housekeeping<M> {
             return;
         }
         let mut attempts = self.state.attempts.subscribe();
-        self.member.checkpoint().await;
-        tokio::select! {
-            biased;
-            _ = attempts.changed() => {}
-            () = tokio::time::sleep(PATIENCE) => tracing::warn!("a checkpoint takes long"),
-            () = self.submitter.stopped() => return,
+        let patience = tokio::time::sleep(PATIENCE);
+        tokio::pin!(patience);
+        loop {
+            self.member.checkpoint().await;
+            tokio::select! {
+                biased;
+                _ = attempts.changed() => break,
+                () = &mut patience => {
+                    tracing::warn!("a checkpoint takes long");
+                    break;
+                }
+                () = self.submitter.stopped() => return,
+                // The library does nothing when it is asked before it has noticed that the one before is done.
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
         }
         if let Some(before) = self.passed()
             && self.state.log.purged() < Some(before)

@@ -36,7 +36,7 @@ pub const TICK_PAUSE: Duration = Duration::from_millis(2);
 /// How far ahead the timer looks; a later deadline is looked at again then. It sleeps by monotonic time, so this is also
 /// how late a quiet shard may notice that its wall clock was put right.
 pub const TIMER_HORIZON: Span = Span::new(1_000);
-/// Pause before something that was refused for lack of room or leadership is tried again.
+/// Pause before something that was refused for lack of room or leadership, or overheard, is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A checkpoint, a purge or a leader that has not come by then is given up until the next round.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -159,3 +159,16 @@ async fn a_start_makes_a_checkpoint_only_when_the_log_has_rolled_since_the_newes
     }
     panic!("no round of housekeeping comes although the log rolls")
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_that_follows_at_once_is_not_stuck_behind_the_one_before() {
+    // The first checkpoint of a log is followed by no purge that would take its time.
+    for log in 0..100 {
+        let shard = open(&MemoryDisk::new()).await;
+        for number in 0..4 {
+            keep(&shard, number, 1).await;
+            let round = tokio::time::timeout(shard::limits::PATIENCE / 3, shard.tidy()).await;
+            assert!(round.is_ok(), "round {number} of log {log}");
+        }
+    }
+}

@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::events::{Event, Tally};
-use crate::limits::FAILURES_TOLD;
+use crate::limits::{ANSWERED_MIN, FAILURES_TOLD, FAULTS_MIN};
 use crate::run::{Report, run};
 use crate::schedule::Schedule;
+use crate::trace::fold;
 
 /// The sum of many runs.
 #[derive(Clone, Debug, Default)]
@@ -19,16 +20,22 @@ pub struct Sum {
     pub seeds: u64,
     /// Operations that were answered.
     pub operations: u64,
-    /// Faults that came.
+    /// Those that were answered while faults came.
+    pub answered: u64,
+    /// Faults that struck.
     pub faults: u64,
     /// Lives of shards.
     pub lives: u64,
     /// Batches that were applied.
     pub batches: u64,
-    /// Fewest operations of a seed.
-    pub operations_min: Option<u64>,
+    /// Fewest operations of a seed that were answered while faults came.
+    pub answered_min: Option<u64>,
     /// Fewest faults of a seed.
     pub faults_min: Option<u64>,
+    /// The traces in one number, whatever their order: equal when all are.
+    pub traces: u64,
+    /// Seeds that kept every promise with too few operations or faults to prove much.
+    pub weak: Vec<u64>,
     /// Rare events.
     pub tally: Tally,
     /// The first seeds that broke a promise.
@@ -42,13 +49,19 @@ impl Sum {
     pub fn add(&mut self, seed: u64, report: Report) {
         self.seeds += 1;
         self.operations += report.operations;
+        self.answered += report.answered;
         self.faults += report.faults;
         self.lives += report.lives;
         self.batches += report.batches;
         let least = |old: Option<u64>, new: u64| Some(old.map_or(new, |old| old.min(new)));
-        self.operations_min = least(self.operations_min, report.operations);
+        self.answered_min = least(self.answered_min, report.answered);
         self.faults_min = least(self.faults_min, report.faults);
+        self.traces = self.traces.wrapping_add(fold(seed, &report.trace.to_le_bytes()));
         self.tally.add(&report.tally);
+        if report.violations.is_empty() && (report.answered < ANSWERED_MIN || report.faults < FAULTS_MIN) {
+            self.weak.push(seed);
+            self.weak.truncate(FAILURES_TOLD);
+        }
         if !report.violations.is_empty() {
             self.failed += 1;
             self.failures.push((seed, report));

@@ -9,7 +9,6 @@ use std::time::Duration;
 use broker::command::Action;
 use model::name::UserName;
 use shard::{Hands, Settings, Shard};
-use storage::Operation;
 use storage::disk::simulated::MemoryDisk;
 use tokio::task::JoinSet;
 
@@ -19,8 +18,8 @@ use crate::client::Client;
 use crate::clock::{DiskPace, JumpingClock};
 use crate::disk::CutDisk;
 use crate::events::Event;
-use crate::limits::START_PATIENCE;
-use crate::nemesis::{Call, Fault, Planned, Survival};
+use crate::limits::{ANSWERED_MIN, FAULTS_MIN, OPERATIONS, START_PATIENCE};
+use crate::nemesis::{Fault, Planned, Survival};
 use crate::operation::Kind;
 use crate::schedule::Schedule;
 use crate::watched::Watched;
@@ -54,8 +53,10 @@ pub struct Course {
     pub schedule: Schedule,
     /// Faults that are still to come, the next one last.
     pub faults: Vec<Planned>,
-    /// Faults that came.
-    pub faults_done: u64,
+    /// Faults that struck.
+    pub struck: u64,
+    /// Operations that were answered when the storm was over.
+    pub answered: u64,
     /// The next operation.
     pub next: u64,
     /// The time of day at the next start.
@@ -70,14 +71,22 @@ impl Course {
     pub fn new(schedule: Schedule) -> Self {
         let mut faults = schedule.faults();
         faults.reverse();
-        let mut course = Self { schedule, faults, faults_done: 0, next: 0, time_ms: DAWN_MS, cut_at_start: None };
+        let mut course =
+            Self { schedule, faults, struck: 0, answered: 0, next: 0, time_ms: DAWN_MS, cut_at_start: None };
         // A power cut before the first operation hits the very first start.
         let is_first = |planned: &mut Planned| planned.at == 0 && matches!(planned.fault, Fault::PowerCutTwice(..));
         if let Some(Planned { fault: Fault::PowerCutTwice(after, survival), .. }) = course.faults.pop_if(is_first) {
-            course.faults_done += 1;
             course.cut_at_start = Some((after, survival));
         }
         course
+    }
+
+    /// Whether the storm is over: enough was asked, answered and broken, or the bound is reached.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let is_enough =
+            OPERATIONS <= self.next && FAULTS_MIN <= self.struck && ANSWERED_MIN <= world(|world| world.operations);
+        is_enough || self.schedule.operations <= self.next
     }
 }
 
@@ -180,7 +189,7 @@ impl Life {
     pub async fn pass(&mut self, course: &mut Course) -> Ending {
         self.found().await;
         let configuration = world(|world| world.configuration.clone());
-        while course.next < course.schedule.operations {
+        while !course.is_over() {
             if let Some(ending) = self.meet_faults(course).await {
                 return ending;
             }
@@ -265,11 +274,11 @@ impl Life {
             self.pace.slow_down(1);
         }
         while let Some(planned) = course.faults.pop_if(|planned| planned.at <= course.next) {
-            course.faults_done += 1;
             world(|world| {
                 world.note_step("fault", planned.number);
                 world.tell(format!("operation {}: fault {}: {:?}", course.next, planned.number, planned.fault));
             });
+            course.struck += u64::from(planned.fault.strikes_at_once());
             if let Some(ending) = self.meet(planned.fault, course).await {
                 return Some(ending);
             }
@@ -293,8 +302,7 @@ impl Life {
             Fault::BitRot(what) => return Some(Ending::Rotten(what)),
             Fault::Restart => return Some(self.close().await),
             Fault::Failing(call, nth) => {
-                let (operation, event) = failing(call);
-                note(event);
+                let (operation, _) = call.operation();
                 world(|world| world.around.disk_failed = true);
                 self.client.disk.under().fail(operation, nth, std::io::ErrorKind::Other);
             }
@@ -354,16 +362,6 @@ impl Life {
     #[must_use]
     pub fn time_ms(&self) -> u64 {
         shard::Clock::now(&*self.clock).get()
-    }
-}
-
-fn failing(call: Call) -> (Operation, Event) {
-    match call {
-        Call::Write => (Operation::Write, Event::WriteFailed),
-        Call::Sync => (Operation::Sync, Event::SyncFailed),
-        Call::SyncFolder => (Operation::SyncFolder, Event::FolderSyncFailed),
-        Call::Read => (Operation::Read, Event::ReadFailed),
-        Call::Open => (Operation::Open, Event::OpenFailed),
     }
 }
 

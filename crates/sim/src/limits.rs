@@ -4,12 +4,20 @@
 
 use std::time::Duration;
 
-/// Operations that the clients do in one seed while faults come.
+/// Operations that the clients begin in one seed while faults come, at least.
 pub const OPERATIONS: u64 = 2000;
-/// Fewest faults of one seed.
+/// Operations after which the storm of a seed is over, whatever was answered and struck.
+pub const OPERATIONS_MAX: u64 = 6000;
+/// Fewest operations of one seed that are answered while faults come.
+pub const ANSWERED_MIN: u64 = 2000;
+/// Fewest faults of one seed that strike.
 pub const FAULTS_MIN: u64 = 20;
-/// Most faults of one seed.
-pub const FAULTS_MAX: u64 = 30;
+/// Fewest faults that are planned: some never strike, as another comes before.
+pub const PLANNED_MIN: u64 = 22;
+/// Most faults that are planned.
+pub const PLANNED_MAX: u64 = 30;
+/// Behind the plan: operations from one fault to the next.
+pub const LATE_FAULT_EVERY: u64 = 50;
 /// Violations of one run that are told.
 pub const VIOLATIONS_KEPT: usize = 5;
 /// Virtual time after which an operation has hung.

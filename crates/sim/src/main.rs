@@ -9,7 +9,7 @@ use std::{env, fs, panic};
 
 use sim::campaign::{Sum, campaign};
 use sim::events::Event;
-use sim::limits::{COVERAGE_SEEDS, MUTANT_SEEDS};
+use sim::limits::{ANSWERED_MIN, COVERAGE_SEEDS, FAULTS_MIN, MUTANT_SEEDS};
 use sim::minimise::minimise;
 use sim::run::{Report, run};
 use sim::schedule::Schedule;
@@ -101,7 +101,11 @@ fn start() -> Result<ExitCode, String> {
     for event in &missing {
         say(&format!("never seen in {seeds} seeds: {}", event.word()));
     }
-    Ok(if sum.failed == 0 && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    for seed in &sum.weak {
+        say(&format!("seed {seed} is too short: fewer than {ANSWERED_MIN} operations or {FAULTS_MIN} faults"));
+    }
+    let is_good = sum.failed == 0 && sum.weak.is_empty() && missing.is_empty();
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[cfg(feature = "mutants")]
@@ -153,10 +157,11 @@ fn report(sum: &Sum, seconds: f64) {
     for event in Event::ALL {
         say(&format!("{:>12}  {}", sum.tally.count(*event), event.word()));
     }
-    let Sum { seeds, operations, faults, lives, batches, .. } = sum;
-    let (least, least_faults) = (sum.operations_min.unwrap_or_default(), sum.faults_min.unwrap_or_default());
+    let Sum { seeds, operations, answered, faults, lives, batches, traces, .. } = sum;
+    let (least, least_faults) = (sum.answered_min.unwrap_or_default(), sum.faults_min.unwrap_or_default());
     say(&format!("{seeds} seeds: {operations} operations, {faults} faults, {lives} lives, {batches} batches"));
-    say(&format!("fewest of one seed: {least} operations, {least_faults} faults"));
+    say(&format!("while faults came: {answered} operations; fewest of one seed: {least}, and {least_faults} faults"));
+    say(&format!("traces {traces:016x}"));
     let whole = u32::try_from(*seeds).map_or(f64::MAX, f64::from);
     say(&format!("{seconds:.1} s, {:.1} seeds a second", whole / seconds.max(0.001)));
     say(&format!("{} seeds broke a promise", sum.failed));

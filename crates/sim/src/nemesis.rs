@@ -1,9 +1,12 @@
 //! What goes wrong, and when: drawn before the run, so that a fault can be left out without shifting the rest.
-//! Invariant: a seed has at least `FAULTS_MIN` faults; each comes before the operation that it names.
+//! Invariant: each fault comes before the operation that it names. A storm lasts until `FAULTS_MIN` faults have struck.
 //! Drawn by `run`, performed by `life`.
 
+use storage::Operation;
+
 use crate::chance::{Chance, Purpose};
-use crate::limits::{FAULTS_MAX, FAULTS_MIN};
+use crate::events::Event;
+use crate::limits::{LATE_FAULT_EVERY, PLANNED_MAX, PLANNED_MIN};
 
 /// A call of the disk that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,23 @@ pub enum Call {
     Read,
     /// Of a file.
     Open,
+}
+
+impl Call {
+    /// Every call.
+    pub const ALL: [Self; 5] = [Self::Write, Self::Sync, Self::SyncFolder, Self::Read, Self::Open];
+
+    /// The operation of the disk, and what it is called when it fails.
+    #[must_use]
+    pub const fn operation(self) -> (Operation, Event) {
+        match self {
+            Self::Write => (Operation::Write, Event::WriteFailed),
+            Self::Sync => (Operation::Sync, Event::SyncFailed),
+            Self::SyncFolder => (Operation::SyncFolder, Event::FolderSyncFailed),
+            Self::Read => (Operation::Read, Event::ReadFailed),
+            Self::Open => (Operation::Open, Event::OpenFailed),
+        }
+    }
 }
 
 /// What is left of what was not synced.
@@ -64,6 +84,14 @@ pub enum Fault {
     BitRot(u64),
 }
 
+impl Fault {
+    /// Whether it strikes when its moment is there; others wait for a call of the disk that may never come.
+    #[must_use]
+    pub const fn strikes_at_once(&self) -> bool {
+        !matches!(self, Self::PowerCut(..) | Self::PowerCutTwice(..) | Self::Failing(..))
+    }
+}
+
 /// A fault with its moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planned {
@@ -75,16 +103,17 @@ pub struct Planned {
     pub fault: Fault,
 }
 
-/// Draws the faults of a seed, in the order of their moments.
+/// Draws the faults of a seed, in the order of their moments: some before `operations`, and a row of late ones from
+/// there up to `most`.
 #[must_use]
-pub fn plan(seed: u64, operations: u64) -> Vec<Planned> {
+pub fn plan(seed: u64, operations: u64, most: u64) -> Vec<Planned> {
     let mut chance = Chance::of(seed, Purpose::Nemesis, 0);
     // Which kinds are on, and how strong.
     let usual = [30, 12, 10, 24, 8, 8, 10, 10, 8, 8];
     let mut weights = usual.map(|weight| if chance.one_in(4) { 0 } else { weight * chance.between(1, 4) });
     // A seed without power cuts is a weak one.
     weights[0] += 10;
-    let count = chance.between(FAULTS_MIN, FAULTS_MAX);
+    let count = chance.between(PLANNED_MIN, PLANNED_MAX);
     let mut moments: Vec<u64> = (0..count).map(|_| chance.below(operations)).collect();
     // Half of the seeds lose power at the very first start.
     if chance.one_in(2) {
@@ -92,7 +121,8 @@ pub fn plan(seed: u64, operations: u64) -> Vec<Planned> {
     }
     moments.sort_unstable();
     let first = moments.first().copied();
-    let plan = (0..).zip(moments).map(|(number, at)| {
+    let late = (operations..most).step_by(usize::try_from(LATE_FAULT_EVERY).unwrap_or(usize::MAX));
+    let plan = (0..).zip(moments.into_iter().chain(late)).map(|(number, at)| {
         let mut fault = draw(&mut chance, &weights);
         if first == Some(0) && number == 0 {
             fault = Fault::PowerCutTwice(chance.between(1, 25), survival(&mut chance));

@@ -19,7 +19,7 @@ use crate::disk::CutDisk;
 use crate::events::{Event, Tally};
 use crate::life::{self, Course, Ending, Life};
 use crate::limits::{DRAIN_PATIENCE, STARTS_MAX};
-use crate::nemesis::Survival;
+use crate::nemesis::{Call, Survival};
 use crate::schedule::Schedule;
 use crate::store;
 use crate::watched::Watched;
@@ -36,7 +36,9 @@ pub struct Report {
     pub tally: Tally,
     /// Operations that were answered.
     pub operations: u64,
-    /// Faults that came.
+    /// Those of them that were answered while faults came.
+    pub answered: u64,
+    /// Faults that struck.
     pub faults: u64,
     /// Lives of the shard.
     pub lives: u64,
@@ -70,7 +72,8 @@ pub fn run(schedule: &Schedule) -> Report {
         violations: ended.notes.verdicts.violations,
         tally: ended.notes.tally,
         operations: ended.operations,
-        faults: course.faults_done,
+        answered: course.answered,
+        faults: course.struck,
         lives: ended.desk.life,
         story: ended.story,
         batches: u64::try_from(ended.observer.batches()).unwrap_or(u64::MAX),
@@ -96,8 +99,9 @@ fn live_through(course: &mut Course) {
     if is_broken() {
         return;
     }
+    let is_over = course.is_over();
     world(|world| {
-        let is_over = course.next >= course.schedule.operations;
+        course.answered = world.operations;
         world.notes.verdicts.demand(Property::Liveness, is_over, || format!("no start in {STARTS_MAX} goes on"));
     });
     course.cut_at_start = None;
@@ -128,6 +132,7 @@ fn live_once(course: &mut Course, disk: MemoryDisk) -> (Ending, MemoryDisk) {
         course.time_ms += 1;
         ending
     });
+    course.struck += struck(&cut, ending);
     world(|world| {
         let (life, applied) = (world.desk.life, world.observer.batches());
         world.tell(format!(
@@ -140,6 +145,18 @@ fn live_once(course: &mut Course, disk: MemoryDisk) -> (Ending, MemoryDisk) {
     cut.under().halt();
     drop(runtime);
     (ending, after)
+}
+
+/// Faults that a life met and that waited for a call of the disk: failed calls, and the power cut that ended it.
+fn struck(cut: &CutDisk, ending: Ending) -> u64 {
+    let mut struck = u64::from(matches!(ending, Ending::Cut(_)));
+    for (operation, event) in Call::ALL.map(Call::operation) {
+        for _ in 0..cut.under().failed(operation) {
+            world(|world| world.notes.tally.note(event));
+            struck += 1;
+        }
+    }
+    struck
 }
 
 /// What the next life finds.

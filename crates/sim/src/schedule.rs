@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::limits::OPERATIONS;
+use crate::limits::{OPERATIONS, OPERATIONS_MAX};
 use crate::nemesis::{Planned, plan};
 
 /// What is to be done.
@@ -20,7 +20,7 @@ use crate::nemesis::{Planned, plan};
 pub struct Schedule {
     /// The seed.
     pub seed: u64,
-    /// How many operations.
+    /// After how many operations the storm is over at the latest; it may be over from `OPERATIONS` on.
     pub operations: u64,
     /// Faults that are left out, by their numbers.
     pub without_faults: BTreeSet<u64>,
@@ -32,13 +32,13 @@ impl Schedule {
     /// Everything of a seed.
     #[must_use]
     pub const fn of(seed: u64) -> Self {
-        Self { seed, operations: OPERATIONS, without_faults: BTreeSet::new(), without_operations: Vec::new() }
+        Self { seed, operations: OPERATIONS_MAX, without_faults: BTreeSet::new(), without_operations: Vec::new() }
     }
 
     /// The faults that come.
     #[must_use]
     pub fn faults(&self) -> Vec<Planned> {
-        let all = plan(self.seed, OPERATIONS).into_iter();
+        let all = plan(self.seed, OPERATIONS, OPERATIONS_MAX).into_iter();
         all.filter(|planned| planned.at < self.operations && !self.without_faults.contains(&planned.number)).collect()
     }
 

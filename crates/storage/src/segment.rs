@@ -10,6 +10,7 @@ use crate::fault::Fault;
 use crate::folder::{Folder, OpenFile, segment_name};
 use crate::frame::{self, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 use crate::index::{POINT_BYTES, SparseIndex};
+use crate::limits::SEGMENT_BYTES_MAX;
 use crate::little_endian::{aligned, buffer_size, file_size, put_u32, put_u64, u32_at, u64_at};
 use crate::position::{LogIndex, Term};
 
@@ -65,7 +66,12 @@ pub(crate) fn read_header(file: &OpenFile, first: LogIndex) -> Result<u64, Fault
     if u64_at(&bytes, 16) != first.0 {
         return Err(Fault::corrupt(&file.path, 16, "the segment has another first index than its name"));
     }
-    Ok(u64_at(&bytes, 24))
+    let capacity = u64_at(&bytes, 24);
+    // The file is extended to it when it is opened again.
+    if SEGMENT_BYTES_MAX < capacity {
+        return Err(Fault::corrupt(&file.path, 24, "the segment claims to be longer than any segment is"));
+    }
+    Ok(capacity)
 }
 
 /// What is known about the frames of a segment.
@@ -213,6 +219,7 @@ mod tests {
             for near in [size, size + 8, (size - 8).max(32)] {
                 let capacity = capacity_for(SEGMENT_BYTES_MIN, near);
                 assert!(fits(capacity, SEGMENT_HEADER_BYTES, near), "{near} in {capacity}");
+                assert!(capacity <= SEGMENT_BYTES_MAX);
                 assert_eq!(capacity % 8, 0);
             }
             size *= 2;

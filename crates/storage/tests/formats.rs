@@ -11,6 +11,7 @@ use bytes::Bytes;
 use common::{frame, frames, stepped};
 use storage::disk::simulated::MemoryDisk;
 use storage::disk::{Disk, OpenMode};
+use storage::limits::SEGMENT_BYTES_MAX;
 use storage::{Fault, LogIndex, SectionName, SegmentStore, Term};
 
 const FOLDER: &str = "/shard";
@@ -99,4 +100,24 @@ fn a_newer_version_is_refused_and_not_called_damage() {
         };
         assert!(matches!(&fault, Fault::Format { file, .. } if *file == path), "{fault}");
     }
+}
+
+/// A checksum that fits does not make a length true: the disk is not filled with zeros because of it.
+#[test]
+fn a_segment_that_claims_more_than_any_segment_has_is_refused_untouched() {
+    let disk = load_fixtures();
+    disk.set_capacity(Some(1 << 20));
+    let segments: Vec<PathBuf> =
+        disk.paths().into_iter().filter(|path| path.extension().is_some_and(|end| end == "segment")).collect();
+    // The youngest segment is made as long as its header says, also when it was sealed.
+    let [sealed, youngest] = &segments[..] else { panic!("two segments: {segments:?}") };
+    disk.remove(youngest).unwrap();
+    let mut content = disk.content(sealed).unwrap();
+    content[24..32].copy_from_slice(&(SEGMENT_BYTES_MAX + 8).to_le_bytes());
+    let checksum = crc32c::crc32c(&content[12..64]);
+    content[8..12].copy_from_slice(&checksum.to_le_bytes());
+    disk.open(sealed, OpenMode::ReadWrite).unwrap().write_at(0, &content).unwrap();
+    let fault = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), stepped()).err().unwrap();
+    assert!(matches!(&fault, Fault::Corrupt { file, offset: 24, .. } if file == sealed), "{fault}");
+    assert!(disk.content(sealed).unwrap() == content);
 }

@@ -1,57 +1,50 @@
-//! Publishing, consuming, getting and settling.
-//! Invariant: publications to one queue keep their order.
+//! Consuming, getting and settling.
+//! Invariant: an ack that the broker has no time for is tried again: it is never lost while its connection lives.
 
-use model::name::{QueueName, QueueRef, Source};
+use model::name::Source;
 use model::number::Span;
-use model::queue::{Ack, Extend, Nack, NackAction, Publish, Receive};
-use model::{Consume, Failure, Refusal, Sharing};
+use model::queue::{Ack, Extend, Nack, NackAction, Receive};
+use std::time::Duration;
+
+use model::failure::{Failure, Retry, Unavailable};
+use model::{Consume, Refusal, Request, Sharing};
+use tokio::time::sleep;
 
 use super::{Brought, Errand, Outcome};
-use crate::codec::Value;
 use crate::codec::class::basic;
-use crate::limits::GOT_LEASE_MS;
-use crate::session::{Answer, Close, ConsumerId, Fate, Publication, Settle, Verdict};
+use crate::codec::{ReplyCode, Value};
+use crate::limits::{GOT_LEASE_MS, SETTLE_TRIES_MAX};
+use crate::session::{Answer, Close, ConsumerId, Settle, Verdict};
 use crate::translate;
 
 impl Errand {
-    pub(super) async fn publish(&self, publications: Vec<Publication>) -> Result<Answer, Close> {
-        let mut fates = Vec::with_capacity(publications.len());
-        for run in publications.chunk_by(|one, two| one.routing_key == two.routing_key) {
-            let fate = self.publish_to_queue(run).await?;
-            fates.extend(run.iter().map(|_| fate.clone()));
-        }
-        Ok(Answer::Published(fates))
-    }
-
-    async fn publish_to_queue(&self, run: &[Publication]) -> Result<Fate, Close> {
-        let Some(Ok(name)) = run.first().map(|first| QueueName::parse(first.routing_key.as_str())) else {
-            return Ok(Fate::Unroutable);
-        };
-        let queue = QueueRef { namespace: self.namespace.clone(), name };
-        let message = |one: &Publication| translate::new_message(one.properties.clone(), one.body.clone());
-        let messages = run.iter().map(message).collect();
-        match self.call(Publish { queue, messages }).await {
-            Ok(_) => Ok(Fate::Kept),
-            Err(Failure::Refused(Refusal::QueueNotFound { .. })) => Ok(Fate::Unroutable),
-            Err(Failure::Refused(Refusal::QueueFull { .. }) | Failure::Unavailable(_)) => Ok(Fate::Refused),
-            Err(failure) => Ok(Fate::Failed(translate::close(&failure))),
-        }
-    }
-
     pub(super) async fn settle(&self, settles: Vec<Settle>) -> Result<Answer, Close> {
         for Settle { source, receipts, verdict } in settles {
-            let settled = match verdict {
-                Verdict::Ack => self.call(Ack { source, receipts }).await,
-                Verdict::Requeue => {
-                    let action = NackAction::Retry(Span::new(0));
-                    self.call(Nack { source, receipts, action }).await
-                }
-                Verdict::Reject => self.call(Nack { source, receipts, action: NackAction::Reject }).await,
-                Verdict::Keep => self.call(Extend { source, receipts, lease: Span::new(GOT_LEASE_MS) }).await,
+            let request: Request = match verdict {
+                Verdict::Ack => Ack { source, receipts }.into(),
+                Verdict::Requeue => Nack { source, receipts, action: NackAction::Retry(Span::new(0)) }.into(),
+                Verdict::Reject => Nack { source, receipts, action: NackAction::Reject }.into(),
+                Verdict::Keep => Extend { source, receipts, lease: Span::new(GOT_LEASE_MS) }.into(),
             };
-            settled.map_err(|failure| translate::close(&failure))?;
+            self.settle_one(request).await.map_err(|failure| translate::close(&failure))?;
         }
         Ok(Answer::Done)
+    }
+
+    async fn settle_one(&self, request: Request) -> Result<(), Failure> {
+        for _ in 0..SETTLE_TRIES_MAX {
+            match self.shared.backend.submit(&self.caller, request.clone()).await {
+                Err(Failure::Unavailable(unavailable @ (Unavailable::Busy | Unavailable::NoLeader))) => {
+                    if let Retry::After(wait) = unavailable.retry() {
+                        sleep(Duration::from_millis(wait.get())).await;
+                    }
+                }
+                // With the queue go its deliveries.
+                Ok(_) | Err(Failure::Refused(Refusal::QueueNotFound { .. })) => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(Unavailable::Busy.into())
     }
 
     pub(super) async fn get(&self, get: basic::Get) -> Result<Answer, Close> {
@@ -78,6 +71,10 @@ impl Errand {
                 answer: Ok(Answer::Consuming(source.clone())),
                 brought: Brought::Deliveries(id, source, deliveries),
             },
+            Err(Failure::Refused(Refusal::ConsumerAlone { .. })) => {
+                let text = format!("queue '{}' in vhost '{}' in exclusive use", consume.queue, self.host());
+                Err(Close::new(ReplyCode::AccessRefused, text)).into()
+            }
             Err(failure) => Err(self.queue_failure(&consume.queue, &failure)).into(),
         }
     }

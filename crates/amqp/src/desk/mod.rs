@@ -4,12 +4,15 @@
 //! order; a failure becomes exactly one close, by the table in `translate`.
 //! Called by `serve::connection`.
 
+mod exchanges;
 mod login;
 mod messages;
+mod publishing;
 mod queues;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::name::{NamespaceName, Source};
 use model::{Caller, Deliveries, Origin};
@@ -51,6 +54,8 @@ pub(crate) struct Desk {
     origin: Origin,
     caller: Option<Caller>,
     namespace: NamespaceName,
+    /// Set while the broker has no room for what this connection publishes.
+    alarm: Arc<AtomicBool>,
 }
 
 /// What each question needs, by itself.
@@ -60,11 +65,12 @@ pub(crate) struct Errand {
     connection: ConnectionId,
     caller: Caller,
     namespace: NamespaceName,
+    alarm: Arc<AtomicBool>,
 }
 
 impl Desk {
     pub(crate) fn new(shared: Arc<Shared>, connection: ConnectionId, origin: Origin) -> Self {
-        Self { shared, connection, origin, caller: None, namespace: NamespaceName::default() }
+        Self { shared, connection, origin, caller: None, namespace: NamespaceName::default(), alarm: Arc::default() }
     }
 
     pub(crate) fn set_caller(&mut self, caller: Caller) {
@@ -81,7 +87,13 @@ impl Desk {
             connection: self.connection.clone(),
             caller: self.caller.clone()?,
             namespace: self.namespace.clone(),
+            alarm: Arc::clone(&self.alarm),
         })
+    }
+
+    /// Whether publications wait for room.
+    pub(crate) fn is_alarmed(&self) -> bool {
+        self.alarm.load(Ordering::Relaxed)
     }
 
     /// Begins a question; nothing is done before it is polled.
@@ -124,12 +136,12 @@ impl Errand {
             Ask::DeclareQueue(declare) => self.declare_queue(declare).await,
             Ask::PurgeQueue(purge) => self.purge_queue(purge).await,
             Ask::DeleteQueue(delete) => self.delete_queue(delete).await,
-            Ask::DeclareExchange(_)
-            | Ask::DeleteExchange(_)
-            | Ask::BindExchange(_)
-            | Ask::UnbindExchange(_)
-            | Ask::BindQueue(_)
-            | Ask::UnbindQueue(_) => Err(Close::new(ReplyCode::NotImplemented, "only the default exchange is there")),
+            Ask::DeclareExchange(declare) => self.declare_exchange(declare).await,
+            Ask::DeleteExchange(delete) => self.delete_exchange(delete).await,
+            Ask::BindExchange(bind) => self.bind_exchange(bind).await,
+            Ask::UnbindExchange(unbind) => self.unbind_exchange(unbind).await,
+            Ask::BindQueue(bind) => self.bind_queue(bind).await,
+            Ask::UnbindQueue(unbind) => self.unbind_queue(unbind).await,
             Ask::Login(_) | Ask::OpenHost(_) | Ask::Consume(..) => unreachable!("`run` has taken these"),
         }
     }

@@ -143,7 +143,17 @@ impl Errand {
     }
 
     pub(super) async fn delete_queue(&self, delete: queue::Delete) -> Result<Answer, Close> {
-        let Ok(queue) = self.queue(&delete.queue) else { return Ok(Answer::Removed(0)) };
+        if QueueName::parse(delete.queue.as_str()).is_err() {
+            return Ok(Answer::Removed(0));
+        }
+        let queue = self.queue(&delete.queue)?;
+        if delete.if_unused {
+            let described = self.call(DescribeQueue { queue: queue.clone() }).await;
+            if described.is_ok_and(|description| description.consumers > 0) {
+                let text = format!("queue '{}' in vhost '{}' in use", delete.queue, self.host());
+                return Err(Close::new(ReplyCode::PreconditionFailed, text));
+            }
+        }
         let mode = if delete.if_empty { DeleteMode::IfEmpty } else { DeleteMode::Force };
         match self.call(DeleteQueue { queue: queue.clone(), mode }).await {
             Ok(removed) => {

@@ -19,11 +19,11 @@ use model::name::Source;
 use model::{Deliveries, Origin};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::shared::{ConnectionId, DirectReply, Shared};
 use crate::desk::{Asking, Brought, Desk};
-use crate::limits::{INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, READ_BYTES, REPLIES_MAX, TICK};
+use crate::limits::{DRAIN_GRACE, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, READ_BYTES, REPLIES_MAX, TICK};
 use crate::session::{Action, ConsumerId, Session, Ticket};
 use crate::translate;
 
@@ -127,6 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             moved |= self.act();
             moved |= self.poll_flights(context);
+            self.session.set_blocked(self.desk.is_alarmed().then_some("low on disk or memory"));
             moved |= self.poll_streams(context);
             moved |= self.poll_replies(context);
             moved |= self.act();
@@ -139,8 +140,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Poll::Ready(Ok(()));
             }
             if !moved {
+                self.let_go();
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// An idle connection keeps no buffers.
+    fn let_go(&mut self) {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        let output = self.session.output();
+        if output.is_empty() {
+            *output = BytesMut::new();
         }
     }
 
@@ -323,10 +336,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.shared.receive_replies(&self.addresses, &[], &self.reply_sender);
         self.streams.clear();
         self.finished.clear();
-        for flight in self.flights {
-            // Whatever was begun is ended; nobody is there to be told.
-            let _ = flight.asking.await;
-        }
+        let rest = async {
+            for flight in self.flights {
+                // Whatever was begun is ended; nobody is there to be told.
+                let _ = flight.asking.await;
+            }
+        };
+        // What waits for room is given up with its connection.
+        let _ = timeout(DRAIN_GRACE, rest).await;
         self.desk.delete_own_queues().await;
     }
 }

@@ -34,9 +34,13 @@ const fn refused(refusal: &Refusal) -> ReplyCode {
         | Refusal::Forbidden { .. }
         | Refusal::LoginThrottled { .. }
         | Refusal::NotClaimed
-        | Refusal::ClaimInvalid => ReplyCode::AccessRefused,
+        | Refusal::ClaimInvalid
+        | Refusal::ExchangeInternal { .. }
+        | Refusal::ExchangeReserved { .. }
+        | Refusal::ConsumerAlone { .. } => ReplyCode::AccessRefused,
         Refusal::NamespaceNotFound { .. }
         | Refusal::QueueNotFound { .. }
+        | Refusal::ExchangeNotFound { .. }
         | Refusal::TopicNotFound { .. }
         | Refusal::PartitionNotFound { .. }
         | Refusal::SubscriptionNotFound { .. }
@@ -53,6 +57,8 @@ const fn refused(refusal: &Refusal) -> ReplyCode {
         | Refusal::QueueNotEmpty { .. }
         | Refusal::QueueFull { .. }
         | Refusal::QueueInUse { .. }
+        | Refusal::ExchangeExists { .. }
+        | Refusal::ExchangeInUse { .. }
         | Refusal::TopicExists { .. }
         | Refusal::TopicNotEmpty { .. }
         | Refusal::PartitionsShrink { .. }

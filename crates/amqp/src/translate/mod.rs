@@ -4,6 +4,7 @@
 
 mod close;
 mod death;
+mod exchange;
 mod message;
 mod queue;
 mod table;
@@ -11,6 +12,7 @@ mod table;
 use model::name::NamespaceName;
 
 pub(crate) use close::close;
+pub(crate) use exchange::{binding_arguments, exchange_inequivalence, exchange_settings, extra_keys};
 pub(crate) use message::{delivered, direct_reply, new_message};
 pub(crate) use queue::{inequivalence, queue_settings};
 

@@ -9,6 +9,7 @@
 
 mod access;
 mod action;
+mod exchange;
 mod message;
 mod name;
 mod queue;

@@ -7,10 +7,12 @@ use model::queue::{
 };
 
 use super::{Wire, fields, numbers};
+use crate::command::Usage;
 use crate::wire::{Reader, WireError, Writer};
 
 numbers!(Overflow { 1 => Reject, 2 => DropOldest, 3 => RejectToDeadLetter });
 numbers!(DeliveryOrder { 1 => Fifo, 2 => PerKey });
+numbers!(Usage { 1 => Consumed, 2 => Left, 3 => Asked });
 numbers!(DeleteMode { 1 => IfEmpty, 2 => Force });
 numbers!(DeadLetterReason { 1 => DeliveryLimit, 2 => Rejected, 3 => Expired, 4 => Overflow });
 

@@ -14,7 +14,7 @@ use model::queue::{
 use model::refusal::Refusal;
 
 use super::Machine;
-use super::entry::QueueEntry;
+use super::entry::{Attendance, QueueEntry};
 use super::find::user_id;
 use super::time::Timed;
 use crate::command::Principal;
@@ -23,13 +23,16 @@ use crate::outcome::Outcome;
 use crate::place::{MessageRef, SourceId, Stored};
 use crate::queue::{Arrival, Queue, Rules};
 use crate::record::Head;
+use crate::route::Target;
 
 impl Machine {
     pub(super) fn create_queue(&mut self, by: &Principal, request: &CreateQueue) -> Result<Outcome, Refusal> {
         let CreateQueue { queue, settings } = request;
         if let Some(id) = self.queue_id(queue) {
             self.queue_for(by, OperationKind::DescribeQueue, queue)?;
-            return self.same_queue(id, settings);
+            let same = self.same_queue(id, settings)?;
+            self.touch_queue(id);
+            return Ok(same);
         }
         self.demand_create(by, ResourceKind::Queue, &queue.namespace, queue.name.as_str())?;
         settings.check()?;
@@ -40,6 +43,7 @@ impl Machine {
         }
         let id = QueueId::new(self.new_id());
         self.insert_queue(id, queue.clone(), by, settings.clone());
+        self.reschedule_queue(id);
         let description = self.describe_queue_id(id);
         Ok(Outcome::response(Response::CreateQueue(Created { created: true, description })))
     }
@@ -53,6 +57,7 @@ impl Machine {
             core: Queue::new(Rules::from(&settings)),
             settings,
             redrive: None,
+            attendance: Attendance::Unused(self.now),
             deadline: None,
             totals: Totals::default(),
         };
@@ -119,14 +124,29 @@ impl Machine {
         if request.mode == DeleteMode::IfEmpty && messages > 0 {
             return Err(Refusal::QueueNotEmpty { name: request.queue.to_string(), messages });
         }
-        let mut entry = self.queues.remove(&id).expect("the queue was found above");
+        self.remove_queue(id, effects);
+        Ok(Outcome::response(Response::DeleteQueue(Removed { messages })))
+    }
+
+    /// Takes a queue away with its messages and the bindings that lead to it.
+    pub(super) fn remove_queue(&mut self, id: QueueId, effects: &mut Vec<Effect>) {
+        let mut entry = self.queues.remove(&id).expect("a queue that goes exists");
         entry.core.clear(&mut self.ledger);
         self.unschedule(Timed::Queue(id), entry.deadline);
+        let QueueRef { namespace, name } = &entry.queue;
         self.note_dead_letter_user(SourceId::Queue(id), namespace, entry.settings.dead_letter.as_ref(), None);
         let names = self.namespaces.get_mut(namespace).expect("the namespace of a queue exists");
         names.queues.remove(name);
+        names.exchanges.remove_target(&Target::Queue(id));
         effects.push(Effect::Gone(SourceId::Queue(id)));
-        Ok(Outcome::response(Response::DeleteQueue(Removed { messages })))
+    }
+
+    /// What does not outlive a restart goes when a leadership begins.
+    pub(super) fn end_transient(&mut self, effects: &mut Vec<Effect>) {
+        let passing = self.queues.iter().filter(|(_, entry)| entry.settings.life != Life::Permanent);
+        let passing: Vec<_> = passing.map(|(id, _)| *id).collect();
+        passing.into_iter().for_each(|id| self.remove_queue(id, effects));
+        self.namespaces.values_mut().for_each(|namespace| namespace.exchanges.end_transient());
     }
 
     pub(super) fn purge_queue(&mut self, by: &Principal, request: &PurgeQueue) -> Result<Outcome, Refusal> {

@@ -1,6 +1,7 @@
 //! Messages that come in: checked against the bounds together, then placed one by one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::message::{Availability, DeadLetter, DeadLetterReason, MessagePlace};
 use model::number::{ByteSize, Partition, Sequence, Span, Timestamp};
@@ -10,7 +11,7 @@ use mutant::Mutant;
 use super::chunk::{Slot, State};
 use super::history::Departure;
 use super::partition::Facts;
-use super::{Queue, Rules};
+use super::{Queue, Rules, Way};
 use crate::deduplication::Deduplication;
 use crate::liveness::Liveness;
 use crate::outcome::Placed;
@@ -28,12 +29,14 @@ pub struct Arrival {
     pub published_at: Timestamp,
     /// Its history as a dead letter.
     pub dead_letter: Option<Box<DeadLetter>>,
+    /// By which way it comes.
+    pub way: Option<Arc<Way>>,
 }
 
 impl Arrival {
     /// A message that is published now.
     pub const fn new(stored: Stored, head: Head, now: Timestamp) -> Self {
-        Self { stored, head, published_at: now, dead_letter: None }
+        Self { stored, head, published_at: now, dead_letter: None, way: None }
     }
 }
 
@@ -163,7 +166,9 @@ impl Queue {
         let partition = self.route(arrival);
         let due = due_at(now, arrival.head.availability);
         let expires_at = expires_at(now, due, &self.rules, &arrival.head, arrival.dead_letter.is_some());
-        let (slot, facts) = (slot(arrival), self.facts(arrival, expires_at));
+        let mut slot = slot(arrival);
+        slot.priority = self.rules.priority_max.map_or(slot.priority, |max| slot.priority.min(max));
+        let facts = self.facts(arrival, expires_at);
         let messages = self.partition_mut(partition).expect("routing stays within the partitions");
         let sequence = Sequence::new(messages.next);
         messages.add(sequence, slot, facts, due, ledger);
@@ -191,7 +196,12 @@ impl Queue {
     fn facts(&self, arrival: &Arrival, expires_at: Option<Timestamp>) -> Facts {
         let keeps_key =
             self.rules.order == DeliveryOrder::PerKey || self.rules.partitions > 1 || arrival.dead_letter.is_some();
-        Facts { key: arrival.head.key.filter(|_| keeps_key), expires_at, dead_letter: arrival.dead_letter.clone() }
+        Facts {
+            key: arrival.head.key.filter(|_| keeps_key),
+            expires_at,
+            dead_letter: arrival.dead_letter.clone(),
+            way: arrival.way.clone().filter(|_| self.rules.keeps_way),
+        }
     }
 
     /// Drops the oldest waiting messages until the bounds hold or only delayed and leased ones are left.

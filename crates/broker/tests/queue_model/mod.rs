@@ -78,7 +78,13 @@ impl Kept {
             id: None,
             empty: false,
         };
-        Arrival { stored: self.stored, head, published_at: self.published_at, dead_letter: letter.map(Box::new) }
+        Arrival {
+            stored: self.stored,
+            head,
+            published_at: self.published_at,
+            dead_letter: letter.map(Box::new),
+            way: None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Called by the server for requests and by the client for responses. Tests: `tests.rs` beside this file.
 
 pub(crate) mod access;
+pub(crate) mod exchange;
 pub(crate) mod header;
 pub(crate) mod message;
 pub(crate) mod node;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use broker::command::LeaseEnd;
+use model::backend::Sharing;
 use model::failure::Failure;
 use model::message::Delivery;
 use model::number::{Partition, Sequence, Span};
@@ -47,6 +48,9 @@ pub(super) struct Consumer {
     /// Hand-outs that were chosen for it and have not come.
     on_the_way: usize,
     stopped: bool,
+    /// A higher one is served first.
+    priority: i32,
+    sharing: Sharing,
     /// What it has not settled, when its leases end with it.
     unsettled: BTreeSet<Receipt>,
 }
@@ -57,7 +61,16 @@ impl Consumer {
         lease: Lease,
         deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
     ) -> Self {
-        Self { credit, lease, deliveries: Some(deliveries), on_the_way: 0, stopped: false, unsettled: BTreeSet::new() }
+        Self {
+            credit,
+            lease,
+            deliveries: Some(deliveries),
+            on_the_way: 0,
+            stopped: false,
+            priority: 0,
+            sharing: Sharing::Shared,
+            unsettled: BTreeSet::new(),
+        }
     }
 
     /// Ends the stream once nothing more comes.
@@ -65,6 +78,11 @@ impl Consumer {
         if self.stopped && self.on_the_way == 0 {
             self.deliveries = None;
         }
+    }
+
+    /// The same, served before or after others, and with others or alone.
+    pub(super) fn ranked(self, priority: i32, sharing: Sharing) -> Self {
+        Self { priority, sharing, ..self }
     }
 }
 
@@ -115,13 +133,22 @@ pub(super) struct Takers {
     holders: BTreeMap<Receipt, TakerId>,
     pub(super) held: BTreeSet<(Partition, Sequence)>,
     next_taker: u64,
+    /// Whether one consumer at a time gets all messages.
+    single: bool,
+    /// Whether a consumer has another rank than the usual one.
+    ranked: bool,
 }
 
 impl Takers {
     /// How many wait or consume.
     pub(super) fn count(&self) -> usize {
         let receives = self.line.iter().filter(|turn| matches!(turn, Turn::Receive(_))).count();
-        receives + self.consumers.len()
+        receives + self.live().count()
+    }
+
+    /// The consumers that still take; one that was stopped only keeps what it has.
+    fn live(&self) -> impl Iterator<Item = (&TakerId, &Consumer)> {
+        self.consumers.iter().filter(|(_, consumer)| !consumer.stopped)
     }
 
     /// Whether nothing needs to be remembered about the source.
@@ -153,8 +180,27 @@ impl Takers {
         TakerId(self.next_taker)
     }
 
+    /// Whether a consumer may join: not beside one that is to be alone, and not if it wants that itself.
+    pub(super) fn admits(&self, sharing: Sharing) -> bool {
+        match sharing {
+            Sharing::Alone => self.live().next().is_none(),
+            Sharing::Shared => self.live().all(|(_, consumer)| consumer.sharing == Sharing::Shared),
+        }
+    }
+
+    /// Whether it has consumers that stay.
+    pub(super) fn is_consumed(&self) -> bool {
+        self.live().next().is_some()
+    }
+
+    /// Lets one consumer at a time get all messages, or all in turn.
+    pub(super) const fn set_single(&mut self, single: bool) {
+        self.single = single;
+    }
+
     /// Adds a consumer at the end of the line.
     pub(super) fn join(&mut self, consumer: Consumer) -> TakerId {
+        self.ranked |= consumer.priority != 0;
         let id = self.new_id();
         self.consumers.insert(id, consumer);
         self.line.push_back(Turn::Consumer(id));
@@ -178,24 +224,54 @@ impl Takers {
         }
     }
 
-    /// Gives a consumer nothing more; its stream ends once what is on its way has come.
-    pub(super) fn stop(&mut self, id: TakerId) {
-        if let Some(consumer) = self.consumers.get_mut(&id) {
-            consumer.credit = 0;
-            consumer.stopped = true;
-            consumer.end_when_done();
+    /// Gives a consumer nothing more; its stream ends once what is on its way has come. False when it was so already.
+    pub(super) fn stop(&mut self, id: TakerId) -> bool {
+        let Some(consumer) = self.consumers.get_mut(&id).filter(|consumer| !consumer.stopped) else { return false };
+        consumer.credit = 0;
+        consumer.stopped = true;
+        consumer.end_when_done();
+        true
+    }
+
+    /// Brings whoever ranks highest among those with room to the front of the line.
+    fn bring_forward(&mut self) {
+        let active = self.live().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
+        let active = active.map(|(id, _)| *id).filter(|_| self.single);
+        let rank = |turn: &Turn| match turn {
+            Turn::Receive(_) => Some(0),
+            Turn::Consumer(id) => {
+                let consumer = self.consumers.get(id).filter(|consumer| consumer.credit > 0)?;
+                active.is_none_or(|active| active == *id).then_some(consumer.priority)
+            }
+        };
+        let best = self.line.iter().enumerate().filter_map(|(at, turn)| Some((rank(turn)?, std::cmp::Reverse(at))));
+        if let Some((_, std::cmp::Reverse(at))) = best.max()
+            && let Some(turn) = self.line.remove(at)
+        {
+            self.line.push_front(turn);
         }
     }
 
-    /// The next taker with room, in turn; a receive whose caller is gone is passed over.
+    /// Whether a consumer waits while another one gets all messages.
+    fn waits(&self, id: TakerId) -> bool {
+        let first = self.live().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
+        self.single && first.is_some_and(|(first, _)| *first != id)
+    }
+
+    /// The next taker with room, by rank and then in turn; a receive whose caller is gone is passed over.
     pub(super) fn next(&mut self) -> Option<Taker> {
+        if self.single || self.ranked {
+            self.bring_forward();
+        }
         for _ in 0..self.line.len() {
             match self.line.pop_front()? {
                 Turn::Receive(waiting) if waiting.deliveries.is_closed() => {}
                 Turn::Receive(waiting) => return Some(Taker::Receive(waiting)),
                 Turn::Consumer(id) => {
                     self.line.push_back(Turn::Consumer(id));
-                    let Some(consumer) = self.consumers.get(&id).filter(|consumer| consumer.credit > 0) else {
+                    let waits = self.waits(id);
+                    let has_room = |consumer: &&Consumer| consumer.credit > 0 && !waits;
+                    let Some(consumer) = self.consumers.get(&id).filter(has_room) else {
                         continue;
                     };
                     let most = u32::try_from(DELIVERIES_PREPARED_MAX).unwrap_or(u32::MAX);

@@ -215,6 +215,8 @@ impl<M: StateMachine> RaftSnapshotBuilder<Types> for State<M> {
     async fn build_snapshot(&mut self) -> io::Result<Snapshot<M>> {
         let state = self.clone();
         let built = self.log.hands.run(move || match state.sections() {
+            // Asked for twice.
+            Some((_, covered)) if state.current() == Some(meta_of(&covered)) => Ok(meta_of(&covered)),
             Some((sections, covered)) => {
                 let is_saved = state.save(sections, &covered)?;
                 Ok(if is_saved { meta_of(&covered) } else { state.current().unwrap_or_default() })

@@ -78,7 +78,7 @@ pub(crate) fn new_message(
     Ok((translated, message.partition.map(Partition::new)))
 }
 
-fn check_count(count: usize) -> Result<(), Refusal> {
+pub(super) fn check_count(count: usize) -> Result<(), Refusal> {
     if count == 0 || count > PUBLISH_MESSAGES_MAX {
         return Err(Refusal::BatchSize { count, limit: PUBLISH_MESSAGES_MAX });
     }

@@ -5,6 +5,7 @@
 
 mod access;
 mod common;
+mod exchange;
 mod header;
 mod message;
 mod node;
@@ -19,6 +20,7 @@ mod topic;
 
 pub use access::*;
 pub use common::*;
+pub use exchange::*;
 pub use header::*;
 pub use message::*;
 pub use node::*;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use model::access::*;
 use model::binding::*;
 use model::caller::Secret;
+use model::exchange::*;
 use model::message::*;
 use model::name::*;
 use model::node::*;
@@ -233,6 +234,14 @@ choices! {
     Narrow = r: Narrow::I8(u8::sample(r).cast_signed()), Narrow::U8(Sample::sample(r)), Narrow::I16(-3),
         Narrow::U16(u16::MAX), Narrow::I32(u32::sample(r).cast_signed()), Narrow::U32(Sample::sample(r));
     Persistence = r: one(r, &Persistence::ALL);
+    Destination = r: Destination::Queue(Sample::sample(r)), Destination::Topic(Sample::sample(r)),
+        Destination::Exchange(ExchangeName::default());
+    Unroutable = r: Unroutable::Drop, Unroutable::Return;
+    Fate = r: one(r, &Fate::ALL);
+    ExchangeKind = r: one(r, &ExchangeKind::ALL);
+    HashProperty = r: one(r, &HashProperty::ALL);
+    HashOn = r: HashOn::RoutingKey, HashOn::Header(Sample::sample(r)), HashOn::Property(Sample::sample(r));
+    DeleteExchangeMode = r: DeleteExchangeMode::IfUnused, DeleteExchangeMode::Force;
     Life = r: Life::Permanent, Life::Transient, Life::Exclusive { holder: Sample::sample(r) };
     Availability = r: Availability::Now, Availability::After(Sample::sample(r)), Availability::At(Sample::sample(r));
     NackAction = r: NackAction::Retry(Sample::sample(r)), NackAction::Reject;
@@ -344,6 +353,22 @@ structs! {
     Committed { offsets }
     Seek { subscription to partition }
     LeaveSubscription { subscription member }
+    ExchangeRef { namespace name }
+    ExchangeSettings { kind durable auto_delete internal delays alternate hash_on arguments }
+    ExchangeDescription { exchange owner created_at settings bindings }
+    CreateExchange { exchange settings }
+    DescribeExchange { exchange }
+    DeleteExchange { exchange mode }
+    ListExchanges { namespace prefix page }
+    Binding { source destination routing_key arguments }
+    Bind { binding }
+    Unbind { binding }
+    Rebound { changed }
+    ListBindings { namespace source destination page }
+    RoutedMessage { message routing_key extra_keys unroutable }
+    PublishExchange { exchange messages }
+    RoutedPlace { id fate taken duplicates refused }
+    RoutedPlaces { messages durability position }
     ResourcePattern { kind namespace name }
     Grant { user resource rights effect }
     UserDescription { name id roles disabled created_at }

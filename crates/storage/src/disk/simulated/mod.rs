@@ -42,6 +42,7 @@ struct State {
     locks: BTreeSet<PathBuf>,
     calls: BTreeMap<&'static str, u64>,
     failures: Vec<PlannedFailure>,
+    failed: BTreeMap<&'static str, u64>,
     capacity: Option<u64>,
     is_halted: bool,
     holds_syncs: bool,
@@ -136,6 +137,12 @@ impl MemoryDisk {
         self.state().count(operation)
     }
 
+    /// Calls of an operation that failed because it was planned.
+    #[must_use]
+    pub fn failed(&self, operation: Operation) -> u64 {
+        self.state().failed.get(name_of(operation)).copied().unwrap_or(0)
+    }
+
     /// Makes the `nth` call of an operation from now fail; 1 is the next one.
     pub fn fail(&self, operation: Operation, nth: u64, kind: io::ErrorKind) {
         let mut state = self.state();
@@ -227,7 +234,10 @@ impl State {
         self.calls.insert(name_of(operation), call);
         let planned = self.failures.iter().find(|failure| failure.operation == operation && failure.at_call == call);
         match planned {
-            Some(failure) => Err(io::Error::from(failure.kind)),
+            Some(failure) => {
+                *self.failed.entry(name_of(operation)).or_default() += 1;
+                Err(io::Error::from(failure.kind))
+            }
             None => Ok(()),
         }
     }
