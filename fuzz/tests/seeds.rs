@@ -15,6 +15,9 @@ const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("config", recado_fuzz::config),
     ("rest", recado_fuzz::rest),
     ("grpc", recado_fuzz::grpc),
+    ("amqp_tables", recado_fuzz::amqp_tables),
+    ("amqp_methods", recado_fuzz::amqp_methods),
+    ("amqp_frames", recado_fuzz::amqp_frames),
 ];
 
 // One test, for what a parser allocates is counted for the whole process.
