@@ -44,6 +44,8 @@ pub const TRANSACTION_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const UNSETTLED_MAX: u32 = 1_000_000;
 /// Lease of a message that was asked for by `basic.get`, kept up while its channel lives, in milliseconds.
 pub const GOT_LEASE_MS: u64 = 60_000;
+/// How long a `basic.get` waits for a message that is ready and may be on its way to somebody else, in milliseconds.
+pub const GET_WAIT_MS: u64 = 100;
 /// How often that lease is kept up.
 pub const GOT_LEASE_KEPT_EVERY: Duration = Duration::from_secs(20);
 /// Open connections at once; further ones wait in the listen queue of the system.

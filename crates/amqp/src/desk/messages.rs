@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::{Brought, Errand, Outcome};
 use crate::codec::class::basic;
 use crate::codec::{ReplyCode, Value};
-use crate::limits::{GOT_LEASE_MS, SETTLE_TRIES_MAX};
+use crate::limits::{GET_WAIT_MS, GOT_LEASE_MS, SETTLE_TRIES_MAX};
 use crate::session::{Answer, Close, ConsumerId, Settle, Verdict};
 use crate::translate;
 
@@ -49,12 +49,17 @@ impl Errand {
 
     pub(super) async fn get(&self, get: basic::Get) -> Result<Answer, Close> {
         let source = Source::Queue(self.queue(&get.queue)?);
+        let ready = self.ready(&get.queue).await?;
+        if ready == 0 {
+            return Ok(Answer::Empty);
+        }
+        // A message that was just given back is handed out again a moment later.
+        let wait = Span::new(GET_WAIT_MS);
         let lease = Some(Span::new(GOT_LEASE_MS));
-        let left = self.ready(&get.queue).await?.saturating_sub(1);
-        let request = Receive { source: source.clone(), max: 1, wait: Span::new(0), lease, member: None };
+        let request = Receive { source: source.clone(), max: 1, wait, lease, member: None };
         let received = self.call(request).await.map_err(|failure| self.queue_failure(&get.queue, &failure))?;
         let Some(delivery) = received.deliveries.into_iter().next() else { return Ok(Answer::Empty) };
-        Ok(Answer::Got { delivered: translate::delivered(delivery, &source), left, source })
+        Ok(Answer::Got { delivered: translate::delivered(delivery, &source), left: ready - 1, source })
     }
 
     pub(super) async fn consume(&self, id: ConsumerId, consume: basic::Consume, credit: u32) -> Outcome {

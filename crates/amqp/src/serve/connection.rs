@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::shared::{ConnectionId, DirectReply, Shared};
-use crate::desk::{Asking, Brought, Desk};
+use crate::desk::{Asking, Brought, Desk, Outcome};
 use crate::limits::{DRAIN_GRACE, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, READ_BYTES, REPLIES_MAX, TICK};
 use crate::session::{Action, ConsumerId, Session, Ticket};
 use crate::translate;
@@ -125,12 +125,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.session.read(&mut self.input, now);
                 moved |= self.input.len() < before;
             }
-            moved |= self.act();
+            moved |= self.act(context);
             moved |= self.poll_flights(context);
             self.session.set_blocked(self.desk.is_alarmed().then_some("low on disk or memory"));
             moved |= self.poll_streams(context);
             moved |= self.poll_replies(context);
-            moved |= self.act();
+            moved |= self.act(context);
             moved |= self.poll_write(context)?;
             if self.session.is_over() && self.session.output().is_empty() {
                 return Poll::Ready(Ok(()));
@@ -213,13 +213,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Does what the session wants.
-    fn act(&mut self) -> bool {
+    fn act(&mut self, context: &mut Context<'_>) -> bool {
         let actions = self.session.actions();
         let moved = !actions.is_empty();
         for action in actions {
             match action {
                 Action::Ask(ticket, ask) => {
-                    self.flights.push_back(Flight { ticket, asking: self.desk.begin(ask) });
+                    // Begun before anything behind it: a stream that is dropped gives back what is not settled.
+                    let mut asking = self.desk.begin(ask);
+                    match asking.as_mut().poll(context) {
+                        Poll::Pending => self.flights.push_back(Flight { ticket, asking }),
+                        Poll::Ready(outcome) => self.done(ticket, outcome),
+                    }
                 }
                 Action::Grant(id, messages) => {
                     if let Some(stream) = self.streams.get_mut(&id) {
@@ -267,22 +272,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         });
         let moved = !done.is_empty();
         for (ticket, outcome) in done {
-            match outcome.brought {
-                Brought::Nothing => {}
-                Brought::Caller(caller) => {
-                    self.stranger = None;
-                    self.desk.set_caller(caller);
-                }
-                Brought::Host(namespace) => self.desk.set_namespace(namespace),
-                Brought::Deliveries(id, source, deliveries) => {
-                    if !self.dropped.remove(&id) {
-                        self.streams.insert(id, Stream { source, deliveries });
-                    }
-                }
-            }
-            self.session.answer(ticket, outcome.answer);
+            self.done(ticket, outcome);
         }
         moved
+    }
+
+    /// A question is answered.
+    fn done(&mut self, ticket: Ticket, outcome: Outcome) {
+        match outcome.brought {
+            Brought::Nothing => {}
+            Brought::Caller(caller) => {
+                self.stranger = None;
+                self.desk.set_caller(caller);
+            }
+            Brought::Host(namespace) => self.desk.set_namespace(namespace),
+            Brought::Deliveries(id, source, deliveries) => {
+                if !self.dropped.remove(&id) {
+                    self.streams.insert(id, Stream { source, deliveries });
+                }
+            }
+        }
+        self.session.answer(ticket, outcome.answer);
     }
 
     /// Takes deliveries while the client takes them.
@@ -332,7 +342,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Gives back what is held and deletes what was the connection's own.
     async fn finish(mut self) {
         self.session.hang_up();
-        self.act();
+        poll_fn(|context| {
+            self.act(context);
+            Poll::Ready(())
+        })
+        .await;
         self.shared.receive_replies(&self.addresses, &[], &self.reply_sender);
         self.streams.clear();
         self.finished.clear();

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::ask::{Answer, Ask, Close, ConsumerId, Fate, Publication, Settle, Ticket, Verdict};
+use super::ask::{Action, Answer, Ask, Close, ConsumerId, Fate, Publication, Settle, Ticket, Verdict};
 use super::consuming::Consumers;
 use super::content::{Content, Progress};
 use super::link::{Lane, Link};
@@ -283,8 +283,8 @@ impl Channel {
         for (_, delivery) in all {
             settling::add(&mut self.settles, &delivery.source, delivery.receipt, Verdict::Requeue);
         }
+        self.consumers.drop_all();
         self.flush(link);
-        self.consumers.drop_all(link);
     }
 
     /// Closes the channel because of an error.
@@ -309,15 +309,15 @@ impl Channel {
     pub(super) fn flush(&mut self, link: &mut Link) {
         self.publishing.flush(link, self.lane);
         self.settles.append(&mut self.consumers.settles);
-        if self.settles.is_empty() {
-            return;
+        if !self.settles.is_empty() {
+            let settles = std::mem::take(&mut self.settles);
+            let gives_back = settles.iter().any(|settle| settle.verdict != Verdict::Ack);
+            let ticket = link.ask(self.lane, Ask::Settle(settles));
+            if gives_back {
+                self.requeues.push(ticket);
+            }
         }
-        let settles = std::mem::take(&mut self.settles);
-        let gives_back = settles.iter().any(|settle| settle.verdict != Verdict::Ack);
-        let ticket = link.ask(self.lane, Ask::Settle(settles));
-        if gives_back {
-            self.requeues.push(ticket);
-        }
+        link.actions.extend(self.consumers.drops.drain(..).map(Action::Drop));
     }
 
     /// Keeps the leases of what was asked for one by one.
@@ -335,7 +335,7 @@ impl Channel {
         for (_, delivery) in deliveries {
             settling::add(&mut self.settles, &delivery.source, delivery.receipt, verdict);
             if let Some(consumer) = delivery.consumer {
-                self.consumers.settled(link, consumer);
+                self.consumers.settled(consumer);
             }
         }
         self.consumers.go_on(link, self.lane, &mut self.deliveries);
@@ -450,13 +450,20 @@ impl Channel {
     }
 }
 
-/// What must come after everything before it is done: whatever looks at queues.
+/// Whether a method comes after everything before it is done: whatever is answered, since the returns of messages
+/// before it come before its answer, and it sees their effect. Settlements are not answered.
 fn sees_what_was_before(method: &Method) -> bool {
-    match method {
-        Method::Queue(_) | Method::Exchange(_) => true,
-        Method::Basic(method) => matches!(method, basic::Method::Get(_) | basic::Method::Cancel(_)),
-        Method::Channel(_) | Method::Confirm(_) | Method::Tx(_) | Method::Connection(_) => false,
-    }
+    !matches!(
+        method,
+        Method::Basic(
+            basic::Method::Ack(_)
+                | basic::Method::Nack(_)
+                | basic::Method::Reject(_)
+                | basic::Method::RecoverAsync(_)
+                | basic::Method::CancelOk(_)
+        ) | Method::Channel(channel::Method::Close(_) | channel::Method::CloseOk(_) | channel::Method::FlowOk(_))
+            | Method::Tx(tx::Method::Commit(_))
+    )
 }
 
 /// A method that only a server sends.

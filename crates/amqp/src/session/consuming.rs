@@ -57,6 +57,8 @@ pub(super) struct Consumers {
     shared_prefetch: u32,
     /// Settlements for the broker that the client does not ask for.
     pub(super) settles: Vec<Settle>,
+    /// Streams that end once what was settled is handed over: their end gives back what is not.
+    pub(super) drops: Vec<ConsumerId>,
 }
 
 /// How the stream of a consumer ended.
@@ -136,14 +138,14 @@ impl Consumers {
     }
 
     /// The stream of a consumer has ended.
-    pub(super) fn ended(&mut self, link: &mut Link, id: ConsumerId) -> Ended {
+    pub(super) fn ended(&mut self, id: ConsumerId) -> Ended {
         let Some(consumer) = self.consumers.get_mut(&id) else { return Ended::Unknown };
         let tag = consumer.tag.clone();
         let before = std::mem::replace(&mut consumer.state, State::Ended);
         consumer.held.clear();
         if consumer.unsettled == 0 {
             self.consumers.remove(&id);
-            link.actions.push(Action::Drop(id));
+            self.drops.push(id);
         }
         match before {
             State::Stopping(_) => Ended::Cancelled(tag),
@@ -157,10 +159,8 @@ impl Consumers {
     }
 
     /// Ends all of them; what they hold goes back with them.
-    pub(super) fn drop_all(&mut self, link: &mut Link) {
-        for (id, _) in std::mem::take(&mut self.consumers) {
-            link.actions.push(Action::Drop(id));
-        }
+    pub(super) fn drop_all(&mut self) {
+        self.drops.extend(std::mem::take(&mut self.consumers).into_keys());
     }
 
     /// Messages have come for a consumer.
@@ -189,12 +189,12 @@ impl Consumers {
     }
 
     /// A delivery of a consumer was settled.
-    pub(super) fn settled(&mut self, link: &mut Link, id: ConsumerId) {
+    pub(super) fn settled(&mut self, id: ConsumerId) {
         let Some(consumer) = self.consumers.get_mut(&id) else { return };
         consumer.unsettled = consumer.unsettled.saturating_sub(1);
         if consumer.state == State::Ended && consumer.unsettled == 0 {
             self.consumers.remove(&id);
-            link.actions.push(Action::Drop(id));
+            self.drops.push(id);
         }
     }
 

@@ -165,7 +165,7 @@ impl Channel {
     /// The stream of a consumer has ended.
     pub(super) fn consumer_ended(&mut self, link: &mut Link, id: ConsumerId) -> Result<(), Close> {
         let channel = self.lane.number;
-        match self.consumers.ended(link, id) {
+        match self.consumers.ended(id) {
             Ended::Unknown => {}
             Ended::Cancelled(consumer_tag) => {
                 if let Waiting::End(waited, told) = self.waiting

@@ -22,7 +22,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use model::caller::Secret;
 
 pub use ask::{Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Login, Publication, Settle, Ticket, Verdict};
 pub use handshake::Identity;
@@ -184,10 +183,9 @@ impl Session {
                 Ok(())
             }
             _ if self.ending != Ending::Not => Ok(()),
-            connection::Method::UpdateSecret(update) if self.is_open() => {
-                let password = String::from_utf8_lossy(&update.new_secret).into_owned();
-                let login = Login { user: self.link.user.clone(), password: Secret::new(password), mechanism: "PLAIN" };
-                self.link.ask(CONNECTION, Ask::Login(login));
+            // Users of the broker have passwords, which do not run out: as with RabbitMQ's own, nothing changes.
+            connection::Method::UpdateSecret(_) if self.is_open() => {
+                self.link.send(0, &connection::UpdateSecretOk {});
                 Ok(())
             }
             method => self.handshake.take(&mut self.link, method).map_err(|close| (close, numbers)),
@@ -197,7 +195,9 @@ impl Session {
     fn channel_method(&mut self, number: u16, payload: Bytes) -> Result<(), (Close, (u16, u16))> {
         let method = Method::read(payload).map_err(|malformed| (malformed.into(), (0, 0)))?;
         let numbers = method.numbers();
-        let Some(channel) = self.channels.get_mut(&number) else {
+        // One that is gone may be opened again by the frame behind its end.
+        let known = self.channels.get_mut(&number).filter(|channel| channel.state != State::Gone);
+        let Some(channel) = known else {
             return self.open_channel(number, &method).map_err(|close| (close, numbers));
         };
         match channel.method(&mut self.link, method) {
@@ -310,13 +310,6 @@ impl Session {
 
     fn answer_connection(&mut self, answer: Result<Answer, Close>) {
         if self.ending != Ending::Not {
-            return;
-        }
-        if self.is_open() {
-            match answer {
-                Ok(_) => self.link.send(0, &connection::UpdateSecretOk {}),
-                Err(close) => self.close(&Close::new(ReplyCode::NotAllowed, close.text), 10, 70),
-            }
             return;
         }
         let logging_in = self.handshake.step == Step::LoggingIn;

@@ -60,7 +60,8 @@ impl Arguments<'_> {
         } else {
             asked
         };
-        kind(routes).ok_or_else(|| Close::new(ReplyCode::CommandInvalid, format!("unknown exchange type '{routes}'")))
+        kind(routes)
+            .ok_or_else(|| Close::new(ReplyCode::PreconditionFailed, format!("unknown exchange type '{routes}'")))
     }
 
     fn hash_on(&self) -> Result<HashOn, Close> {

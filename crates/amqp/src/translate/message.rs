@@ -82,7 +82,11 @@ pub(crate) fn delivered(delivery: Delivery, source: &Source) -> Delivered {
     if attempt.get() > 1 {
         extra.put("x-delivery-count", Value::I64(i64::from(attempt.get() - 1)));
     }
-    let properties = properties(&message, extra);
+    let mut properties = properties(&message, extra);
+    if dead_letter.is_some() {
+        // It does not expire again; when it was to, stands in `x-death`.
+        properties.expiration = None;
+    }
     Delivered { receipt, redelivered: attempt.get() > 1, exchange, routing_key, properties, body: message.body }
 }
 

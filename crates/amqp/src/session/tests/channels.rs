@@ -70,6 +70,19 @@ fn an_error_closes_the_channel_and_what_comes_behind_it_is_not_done() {
 }
 
 #[test]
+fn a_channel_is_opened_again_in_the_same_breath_in_which_its_close_is_agreed_to() {
+    let mut talk = Talk::with_channel();
+    talk.say(1, declare("q"));
+    talk.answer(Err(Close::new(ReplyCode::PreconditionFailed, "no")));
+    let mut bytes = BytesMut::new();
+    let breath: [Method; 2] = [channel::CloseOk {}.into(), channel::Open::default().into()];
+    for method in breath {
+        frame::put_method(&mut bytes, 1, |out| method.write(out));
+    }
+    assert_eq!(talk.bytes(&bytes), "1 OpenOk");
+}
+
+#[test]
 fn a_hard_error_closes_the_connection() {
     let mut talk = Talk::with_channel();
     talk.say(1, exchange::Declare { exchange: short("e"), kind: short("odd"), ..exchange::Declare::default() });

@@ -89,7 +89,7 @@ fn a_cancelled_consumer_keeps_what_it_has_and_gives_back_what_comes_late() {
     assert_eq!(talk.deliver(0, 2..=2), "ask settle Requeue 2");
     talk.session.consumer_ended(talk.consumers[0]);
     assert_eq!(talk.heard(), "1 CancelOk consumer_tag: 'c'");
-    assert_eq!(ack(&mut talk, 1, false), "drop 0\nask settle Ack 1", "its stream lived until now");
+    assert_eq!(ack(&mut talk, 1, false), "ask settle Ack 1\ndrop 0", "its stream lived until now");
 }
 
 #[test]
@@ -116,6 +116,7 @@ fn recover_gives_everything_back() {
     talk.consume("c", false);
     talk.deliver(0, 1..=2);
     assert_eq!(talk.say(1, basic::Recover { requeue: true }), "1 RecoverOk\nask settle Requeue 1,2");
+    talk.answer(Ok(Answer::Done));
     assert!(talk.say(1, basic::Recover { requeue: false }).starts_with("0 Close reply_code: 540"));
 }
 
