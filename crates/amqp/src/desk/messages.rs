@@ -7,10 +7,10 @@ use model::queue::{Ack, Extend, Nack, NackAction, Receive};
 use std::time::Duration;
 
 use model::failure::{Failure, Retry, Unavailable};
-use model::{Consume, Refusal, Request, Sharing};
+use model::{Consume, Refusal, Request, Response, Sharing};
 use tokio::time::sleep;
 
-use super::{Brought, Errand, Outcome};
+use super::{Brought, Errand, Outcome, all};
 use crate::codec::class::basic;
 use crate::codec::{ReplyCode, Value};
 use crate::limits::{GET_WAIT_MS, GOT_LEASE_MS, SETTLE_TRIES_MAX};
@@ -19,21 +19,19 @@ use crate::translate;
 
 impl Errand {
     pub(super) async fn settle(&self, settles: Vec<Settle>) -> Result<Answer, Close> {
-        for Settle { source, receipts, verdict } in settles {
-            let request: Request = match verdict {
-                Verdict::Ack => Ack { source, receipts }.into(),
-                Verdict::Requeue => Nack { source, receipts, action: NackAction::Retry(Span::new(0)) }.into(),
-                Verdict::Reject => Nack { source, receipts, action: NackAction::Reject }.into(),
-                Verdict::Keep => Extend { source, receipts, lease: Span::new(GOT_LEASE_MS) }.into(),
-            };
-            self.settle_one(request).await.map_err(|failure| translate::close(&failure))?;
+        let requests: Vec<Request> = settles.into_iter().map(request).collect();
+        let submit = |request: &Request| self.shared.backend.submit(&self.caller, request.clone());
+        // All are begun before any is waited for: the end of a stream, which may come next, gives back what is not settled.
+        let answers = all(requests.iter().map(submit).collect()).await;
+        for (request, answer) in requests.into_iter().zip(answers) {
+            self.see_settled(request, answer).await.map_err(|failure| translate::close(&failure))?;
         }
         Ok(Answer::Done)
     }
 
-    async fn settle_one(&self, request: Request) -> Result<(), Failure> {
+    async fn see_settled(&self, request: Request, mut answer: Result<Response, Failure>) -> Result<(), Failure> {
         for _ in 0..SETTLE_TRIES_MAX {
-            match self.shared.backend.submit(&self.caller, request.clone()).await {
+            match answer {
                 Err(Failure::Unavailable(unavailable @ (Unavailable::Busy | Unavailable::NoLeader))) => {
                     if let Retry::After(wait) = unavailable.retry() {
                         sleep(Duration::from_millis(wait.get())).await;
@@ -43,6 +41,7 @@ impl Errand {
                 Ok(_) | Err(Failure::Refused(Refusal::QueueNotFound { .. })) => return Ok(()),
                 Err(failure) => return Err(failure),
             }
+            answer = self.shared.backend.submit(&self.caller, request.clone()).await;
         }
         Err(Unavailable::Busy.into())
     }
@@ -82,5 +81,15 @@ impl Errand {
             }
             Err(failure) => Err(self.queue_failure(&consume.queue, &failure)).into(),
         }
+    }
+}
+
+fn request(settle: Settle) -> Request {
+    let Settle { source, receipts, verdict } = settle;
+    match verdict {
+        Verdict::Ack => Ack { source, receipts }.into(),
+        Verdict::Requeue => Nack { source, receipts, action: NackAction::Retry(Span::new(0)) }.into(),
+        Verdict::Reject => Nack { source, receipts, action: NackAction::Reject }.into(),
+        Verdict::Keep => Extend { source, receipts, lease: Span::new(GOT_LEASE_MS) }.into(),
     }
 }

@@ -10,12 +10,14 @@ mod messages;
 mod publishing;
 mod queues;
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use model::name::{NamespaceName, Source};
-use model::{Caller, Deliveries, Origin};
+use model::{Caller, Deliveries, Failure, Origin, Reply};
 
 use crate::codec::ReplyCode;
 use crate::serve::{ConnectionId, Shared};
@@ -145,4 +147,22 @@ impl Errand {
             Ask::Login(_) | Ask::OpenHost(_) | Ask::Consume(..) => unreachable!("`run` has taken these"),
         }
     }
+}
+
+/// Waits for all; each is begun before the next, and none waits for another.
+async fn all<T>(mut replies: Vec<Reply<T>>) -> Vec<Result<T, Failure>> {
+    let mut answers: Vec<Option<Result<T, Failure>>> = replies.iter().map(|_| None).collect();
+    poll_fn(move |context| {
+        let mut pending = false;
+        for (reply, answer) in replies.iter_mut().zip(&mut answers) {
+            if answer.is_none() {
+                match reply.as_mut().poll(context) {
+                    Poll::Ready(done) => *answer = Some(done),
+                    Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(answers.drain(..).flatten().collect()) }
+    })
+    .await
 }

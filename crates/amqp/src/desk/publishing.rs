@@ -3,9 +3,7 @@
 //! Invariants: publications of a connection reach the broker in the order in which they came; a message that cannot be
 //! published does not hold up others; while the broker has no room a batch waits, and its connection is not read.
 
-use std::future::poll_fn;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use model::binding::{self, PublishExchange, RoutedMessage, RoutedPlaces, RoutingKey, Unroutable};
@@ -13,7 +11,7 @@ use model::failure::{Failure, Retry, Unavailable};
 use model::{Call, Reply, Response};
 use tokio::time::sleep;
 
-use super::Errand;
+use super::{Errand, all};
 use crate::codec::ShortText;
 use crate::session::{Answer, Close, Fate, Publication};
 use crate::translate;
@@ -137,22 +135,4 @@ fn message(publication: Publication) -> Result<RoutedMessage, Close> {
     };
     message.check().map_err(|refusal| translate::close(&refusal.into()))?;
     Ok(message)
-}
-
-/// Waits for all; each is begun before the next, and none waits for another.
-async fn all<T>(mut replies: Vec<Reply<T>>) -> Vec<Result<T, Failure>> {
-    let mut answers: Vec<Option<Result<T, Failure>>> = replies.iter().map(|_| None).collect();
-    poll_fn(move |context| {
-        let mut pending = false;
-        for (reply, answer) in replies.iter_mut().zip(&mut answers) {
-            if answer.is_none() {
-                match reply.as_mut().poll(context) {
-                    Poll::Ready(done) => *answer = Some(done),
-                    Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(answers.drain(..).flatten().collect()) }
-    })
-    .await
 }
