@@ -45,8 +45,12 @@ pub(super) struct Consumer {
     pub(super) lease: Lease,
     /// Gone once it was stopped and nothing is on its way any more.
     deliveries: Option<mpsc::Sender<Result<Vec<Delivery>, Failure>>>,
-    /// Hand-outs that were chosen for it and have not come.
-    on_the_way: usize,
+    /// Hand-outs that were chosen for it.
+    chosen: u64,
+    /// How many of them it was sent.
+    sent: u64,
+    /// Those whose bytes came before those of an earlier one: the order of the queue is kept.
+    early: BTreeMap<u64, Result<Vec<Delivery>, Failure>>,
     stopped: bool,
     /// A higher one is served first.
     priority: i32,
@@ -65,7 +69,9 @@ impl Consumer {
             credit,
             lease,
             deliveries: Some(deliveries),
-            on_the_way: 0,
+            chosen: 0,
+            sent: 0,
+            early: BTreeMap::new(),
             stopped: false,
             priority: 0,
             sharing: Sharing::Shared,
@@ -73,9 +79,16 @@ impl Consumer {
         }
     }
 
+    fn pass_on(&self, deliveries: Result<Vec<Delivery>, Failure>) {
+        if let Some(sender) = &self.deliveries {
+            // The channel has room for as many as the credit allows; a stream that is gone has given back what it had.
+            let _ = sender.try_send(deliveries);
+        }
+    }
+
     /// Ends the stream once nothing more comes.
     fn end_when_done(&mut self) {
-        if self.stopped && self.on_the_way == 0 {
+        if self.stopped && self.sent == self.chosen {
             self.deliveries = None;
         }
     }
@@ -105,7 +118,13 @@ pub(super) enum Taker {
     /// A receive, taken off the line.
     Receive(Waiting),
     /// A consumer, which stays in the line.
-    Consumer { id: TakerId, room: u32, lease: Lease },
+    Consumer {
+        id: TakerId,
+        room: u32,
+        lease: Lease,
+        /// Which of its hand-outs this is.
+        number: u64,
+    },
 }
 
 impl Taker {
@@ -275,7 +294,12 @@ impl Takers {
                         continue;
                     };
                     let most = u32::try_from(DELIVERIES_PREPARED_MAX).unwrap_or(u32::MAX);
-                    return Some(Taker::Consumer { id, room: consumer.credit.min(most), lease: consumer.lease });
+                    return Some(Taker::Consumer {
+                        id,
+                        room: consumer.credit.min(most),
+                        lease: consumer.lease,
+                        number: 0,
+                    });
                 }
             }
         }
@@ -294,26 +318,35 @@ impl Takers {
         }
     }
 
-    /// Notes what a consumer was handed.
-    pub(super) fn hand(&mut self, id: TakerId, receipts: &[Receipt]) {
-        let Some(consumer) = self.consumers.get_mut(&id) else { return };
-        consumer.on_the_way += 1;
+    /// Notes what a consumer was handed; the number of this hand-out.
+    pub(super) fn hand(&mut self, id: TakerId, receipts: &[Receipt]) -> u64 {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return 0 };
+        let number = consumer.chosen;
+        consumer.chosen += 1;
         consumer.credit = consumer.credit.saturating_sub(u32::try_from(receipts.len()).unwrap_or(u32::MAX));
         if matches!(consumer.lease, Lease::WithConnection) {
             consumer.unsettled.extend(receipts);
             self.holders.extend(receipts.iter().map(|receipt| (*receipt, id)));
         }
+        number
     }
 
-    /// Sends a consumer what was on its way to it.
-    pub(super) fn send(&mut self, id: TakerId, deliveries: Result<Vec<Delivery>, Failure>) {
+    /// Sends a consumer the hand-out of this number, behind those that were chosen before it.
+    pub(super) fn send(&mut self, id: TakerId, number: u64, deliveries: Result<Vec<Delivery>, Failure>) {
         let Some(consumer) = self.consumers.get_mut(&id) else { return };
-        consumer.on_the_way = consumer.on_the_way.saturating_sub(1);
-        if let Some(sender) = &consumer.deliveries {
-            // The channel has room for as many as the credit allows; a stream that is gone has given back what it had.
-            let _ = sender.try_send(deliveries);
+        consumer.early.insert(number, deliveries);
+        while let Some(deliveries) = consumer.early.remove(&consumer.sent) {
+            consumer.sent += 1;
+            consumer.pass_on(deliveries);
         }
         consumer.end_when_done();
+    }
+
+    /// Tells a consumer that nothing can be chosen for it.
+    pub(super) fn fail(&self, id: TakerId, failure: Failure) {
+        if let Some(consumer) = self.consumers.get(&id) {
+            consumer.pass_on(Err(failure));
+        }
     }
 
     /// Forgets receipts that were settled.
@@ -323,5 +356,26 @@ impl Takers {
                 consumer.unsettled.remove(receipt);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_outs_come_in_the_order_of_choice_and_the_stream_ends_behind_the_last() {
+        let (sender, mut deliveries) = mpsc::channel(4);
+        let mut takers = Takers::default();
+        let id = takers.join(Consumer::new(9, Lease::WithConnection, sender));
+        let numbers = [takers.hand(id, &[]), takers.hand(id, &[])];
+        takers.stop(id);
+        let failure = |number: usize| Err(model::Refusal::invalid(number.to_string(), "").into());
+        takers.send(id, numbers[1], failure(1));
+        assert_eq!(deliveries.try_recv(), Err(mpsc::error::TryRecvError::Empty), "the first has not come");
+        takers.send(id, numbers[0], failure(0));
+        assert_eq!(deliveries.try_recv(), Ok(failure(0)));
+        assert_eq!(deliveries.try_recv(), Ok(failure(1)));
+        assert_eq!(deliveries.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }
 }
