@@ -11,7 +11,8 @@ root="${CARGO_TARGET_DIR:-$PWD/target}"
 tools="$root/fuzz-tools"
 seconds="${SECONDS_EACH:-10}"
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(segment checkpoint slots state batch record entry names config rest grpc)
+[ ${#targets[@]} -gt 0 ] || targets=(segment checkpoint slots state batch record entry names config rest grpc
+    amqp_tables amqp_methods amqp_frames)
 
 export PATH="$tools/bin:$PATH"
 if ! command -v cargo-fuzz >/dev/null; then

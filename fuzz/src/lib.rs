@@ -2,6 +2,7 @@
 //! Invariant: a parser answers or refuses; it never panics, and what it allocates is bounded by what it was given.
 //! How to run: `docs/crash-points-and-fuzzing.md`.
 
+mod amqp;
 mod bound;
 mod configuration;
 mod doors;
@@ -9,6 +10,7 @@ mod files;
 pub mod seeding;
 mod words;
 
+pub use amqp::{amqp_frames, amqp_methods, amqp_tables};
 pub use configuration::config;
 pub use doors::{grpc, rest};
 #[cfg(fuzzing)]
