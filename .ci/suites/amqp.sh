@@ -68,7 +68,7 @@ timeout 180 python3 "$here/scenario_celery.py" "amqp://admin:$password@127.0.0.1
 echo "== amqplib"
 mkdir "$home/node"
 cp "$here/scenario_amqplib.js" "$home/node"
-(cd "$home/node" && npm install --silent --no-audit --no-fund amqplib@2.0.1 >/dev/null && timeout 120 node scenario_amqplib.js "$url")
+(cd "$home/node" && npm install --silent --no-audit --no-fund amqplib@2.3.1 >/dev/null && timeout 120 node scenario_amqplib.js "$url")
 if grep -E 'WARN|ERROR|panicked' "$home/log"; then
     echo "the broker complained" >&2
     exit 1
