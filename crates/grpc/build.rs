@@ -14,6 +14,7 @@ const FILES: &[&str] = &[
     "recado/v1/queue.proto",
     "recado/v1/topic.proto",
     "recado/v1/subscription.proto",
+    "recado/v1/exchange.proto",
     "recado/v1/access.proto",
     "recado/v1/node.proto",
 ];

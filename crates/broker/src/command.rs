@@ -6,7 +6,9 @@ use bytes::Bytes;
 use model::access::{
     AddGrant, CreateNamespace, DeleteNamespace, DeleteUser, RemoveGrant, RevokeToken, Role, Scope, TokenKind,
 };
-use model::name::{MemberName, QueueRef, SubscriptionRef, TopicRef, UserName};
+use model::binding::{Bind, RoutingKey, Unbind, Unroutable};
+use model::exchange::{CreateExchange, DeleteExchange};
+use model::name::{ExchangeRef, MemberName, QueueRef, SubscriptionRef, TopicRef, UserName};
 use model::number::{
     Attempt, Epoch, LogIndex, Offset, Partition, QueueId, Sequence, Span, SubscriptionId, Timestamp, TokenId, TopicId,
     UserId,
@@ -92,7 +94,29 @@ pub struct Relocation {
     pub from: MessageRef,
     /// When it was first accepted.
     pub published_at: Timestamp,
-    /// Its record, unchanged.
+    /// Its record, unchanged; empty for a further holder of a message that the same command moves already.
+    pub record: Bytes,
+}
+
+/// What happened to the consumers of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// The first consumer came.
+    Consumed,
+    /// The last consumer went.
+    Left,
+    /// Somebody asked for messages without staying.
+    Asked,
+}
+
+/// A message on its way through an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutedRecord {
+    /// What it is routed by, the main key first.
+    pub keys: Vec<RoutingKey>,
+    /// What becomes of it when no rule fits.
+    pub unroutable: Unroutable,
+    /// The message, encoded by `record::encode_routed`.
     pub record: Bytes,
 }
 
@@ -159,6 +183,17 @@ pub enum Action {
     /// Moves dead letters back.
     Redrive(Redrive),
 
+    /// The leader tells whether anybody consumes from a queue that goes when nobody does. Another epoch than the
+    /// present one makes it void.
+    NoteUse {
+        /// Which queue.
+        queue: QueueId,
+        /// Under which leadership.
+        epoch: Epoch,
+        /// What happened.
+        usage: Usage,
+    },
+
     /// Creates a topic.
     CreateTopic(CreateTopic),
     /// Alters a topic.
@@ -173,6 +208,22 @@ pub enum Action {
         topic: TopicRef,
         /// The partition if one was named, and the message encoded by `record::encode`.
         records: Vec<(Option<Partition>, Bytes)>,
+    },
+
+    /// Creates an exchange.
+    CreateExchange(CreateExchange),
+    /// Deletes an exchange.
+    DeleteExchange(DeleteExchange),
+    /// Adds a binding.
+    Bind(Bind),
+    /// Removes a binding.
+    Unbind(Unbind),
+    /// Routes messages, each for itself.
+    PublishExchange {
+        /// From where.
+        exchange: ExchangeRef,
+        /// What.
+        records: Vec<RoutedRecord>,
     },
 
     /// Creates a subscription.
@@ -260,6 +311,10 @@ impl Action {
         match self {
             Self::Publish { records, .. } => records.iter().map(|record| record.len() + 4).sum(),
             Self::PublishTopic { records, .. } => records.iter().map(|(_, record)| record.len() + 12).sum(),
+            Self::PublishExchange { records, .. } => {
+                let keys = |routed: &RoutedRecord| routed.keys.iter().map(|key| key.as_str().len() + 4).sum::<usize>();
+                records.iter().map(|routed| routed.record.len() + keys(routed) + 16).sum()
+            }
             Self::Relocate(relocations) => relocations.iter().map(|item| item.record.len() + 64).sum(),
             Self::Lease { picks, .. } => picks.len() * 16,
             Self::Ack(ack) => ack.receipts.len() * 40,
@@ -286,6 +341,9 @@ impl Action {
                 | Self::DeleteQueue(_)
                 | Self::DeleteTopic(_)
                 | Self::DeleteSubscription(_)
+                | Self::DeleteExchange(_)
+                | Self::NoteUse { .. }
+                | Self::Unbind(_)
                 | Self::AlterTopic(_)
                 | Self::AlterQueue(_)
                 | Self::CreateToken { .. }
@@ -304,12 +362,16 @@ impl Action {
     /// The messages that the action brings into the log, in the order of their positions.
     pub(crate) fn records(&self) -> impl Iterator<Item = &Bytes> {
         #[allow(clippy::wildcard_enum_match_arm, reason = "no other action carries messages")]
-        let (plain, routed, moved): (&[Bytes], &[_], &[_]) = match self {
-            Self::Publish { records, .. } => (records, &[], &[]),
-            Self::PublishTopic { records, .. } => (&[], records, &[]),
-            Self::Relocate(relocations) => (&[], &[], relocations),
-            _ => (&[], &[], &[]),
+        let (plain, placed, routed, moved): (&[Bytes], &[_], &[RoutedRecord], &[Relocation]) = match self {
+            Self::Publish { records, .. } => (records, &[], &[], &[]),
+            Self::PublishTopic { records, .. } => (&[], records, &[], &[]),
+            Self::PublishExchange { records, .. } => (&[], &[], records, &[]),
+            Self::Relocate(relocations) => (&[], &[], &[], relocations),
+            _ => (&[], &[], &[], &[]),
         };
-        plain.iter().chain(routed.iter().map(|(_, record)| record)).chain(moved.iter().map(|item| &item.record))
+        let placed = placed.iter().map(|(_, record)| record);
+        let routed = routed.iter().map(|routed| &routed.record);
+        let moved = moved.iter().map(|item| &item.record).filter(|record| !record.is_empty());
+        plain.iter().chain(placed).chain(routed).chain(moved)
     }
 }

@@ -20,6 +20,7 @@ pub mod liveness;
 pub mod access;
 mod deduplication;
 pub mod queue;
+pub mod route;
 
 pub mod group;
 pub mod subscription;

@@ -12,6 +12,14 @@ pub const DEDUPLICATION_IDS_MAX: usize = 1_000_000;
 pub const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
 /// How much later than its time a record may go, in milliseconds, so that one wake-up takes many.
 pub const RETENTION_SLACK_MS: u64 = 1000;
+/// Points on the ring of an exchange that spreads by hash, for each unit of a binding's weight: enough that bindings of
+/// equal weight get shares within a tenth of each other.
+pub const HASH_POINTS_PER_WEIGHT: u32 = 128;
+/// Most points on one ring.
+pub const HASH_POINTS_MAX: usize = 1 << 20;
+/// How long a queue that goes with its last consumer waits for one after a leadership ended with all of them, in
+/// milliseconds: long enough to connect again.
+pub const CONSUMERS_BACK_MS: u64 = 60_000;
 /// Most commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 4096;
 /// Most bytes of one batch, unless a single command is larger.

@@ -1,6 +1,7 @@
 //! What became of a command that was not refused.
 
 use model::access::TokenDescription;
+use model::binding::Fate;
 use model::number::{Epoch, Partition};
 use model::operation::Response;
 
@@ -15,6 +16,19 @@ pub struct Placed {
     pub duplicate: bool,
 }
 
+/// What became of a message that was routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// In a word.
+    pub fate: Fate,
+    /// How many queues and topics took it.
+    pub taken: u32,
+    /// How many had a message with its id already.
+    pub duplicates: u32,
+    /// How many refused it.
+    pub refused: u32,
+}
+
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -24,6 +38,8 @@ pub enum Outcome {
     Response(Box<Response>),
     /// Where the messages of a publish are, in its order.
     Placed(Vec<Placed>),
+    /// What became of the messages of a publish through an exchange, in its order.
+    Routed(Vec<Tally>),
     /// Which picks of a lease took effect, in its order.
     Leased(Vec<bool>),
     /// A token was recorded; the node adds the secret, which the machine never sees.

@@ -1,9 +1,10 @@
 //! The stored form of a message: encoded once where it enters, the same bytes on disk, on replicas and in
-//! memory, decoded only where it is delivered. Format: `docs/formats/record.md`, version 1.
+//! memory, decoded only where it is delivered. Format: `docs/formats/record.md`, version 2, and
+//! version 1 wherever that can say it.
 //!
 //! ```text
-//! version u8 = 1 · flags u8 · priority u8 · availability u8 (+ u64 when delayed)
-//! [ttl u64] [key bytes] · id text · sender text · [content type text] · headers · body (the rest)
+//! version u8 · flags u8 · priority u8 · availability u8 (+ u64 when delayed)
+//! [ttl u64] [key bytes] · id text · sender text · [content type text] · [properties] · [way] · headers · body (the rest)
 //! ```
 //! Invariant: `Head::read` reads what the machine needs without touching headers or body.
 //! Called by the node (encode), the machine (head) and the shard (decode).
@@ -11,21 +12,29 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::message::{Availability, HeaderValue, Headers, Message, MessageId, NewMessage};
+use model::header::Headers;
+use model::message::{Availability, Message, MessageId, NewMessage};
 use model::number::{Priority, Span, Timestamp};
+use model::properties::{Properties, Routed};
 use siphasher::sip::SipHasher24;
 use siphasher::sip128::{Hasher128, SipHasher24 as SipHasher128};
 use std::hash::Hasher;
 
+use crate::codec::{Wire, is_newer, read_headers};
 use crate::wire::{Reader, WireError, Writer};
 
-const VERSION: u8 = 1;
+/// What has neither properties nor a way nor newer kinds of header values.
+const VERSION_PLAIN: u8 = 1;
+const VERSION: u8 = 2;
 const HAS_TTL: u8 = 1;
 const HAS_KEY: u8 = 1 << 1;
 const HAS_CONTENT_TYPE: u8 = 1 << 2;
 /// The producer chose the id, so it takes part in deduplication.
 const ID_IS_PRODUCERS: u8 = 1 << 3;
-const FLAGS_KNOWN: u8 = HAS_TTL | HAS_KEY | HAS_CONTENT_TYPE | ID_IS_PRODUCERS;
+const HAS_PROPERTIES: u8 = 1 << 4;
+const HAS_WAY: u8 = 1 << 5;
+const FLAGS_PLAIN: u8 = HAS_TTL | HAS_KEY | HAS_CONTENT_TYPE | ID_IS_PRODUCERS;
+const FLAGS_KNOWN: u8 = FLAGS_PLAIN | HAS_PROPERTIES | HAS_WAY;
 
 /// A stable hash of a message key: same key, same hash, in every version and on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,9 +89,18 @@ pub struct Head {
 
 /// Encodes a message with the id it is known by and its authenticated sender.
 pub fn encode(message: &NewMessage, id: &MessageId, sender: &str) -> Bytes {
+    encode_routed(message, id, sender, None)
+}
+
+/// The same for a message that was published to an exchange.
+pub fn encode_routed(message: &NewMessage, id: &MessageId, sender: &str, way: Option<&Routed>) -> Bytes {
     let mut writer = Writer::with_capacity(message.size() + 96);
-    writer.u8(VERSION);
+    let is_plain =
+        message.properties.is_none() && way.is_none() && !message.headers.iter().any(|(_, value)| is_newer(value));
+    writer.u8(if is_plain { VERSION_PLAIN } else { VERSION });
     let mut flags = 0;
+    flags |= if message.properties.is_some() { HAS_PROPERTIES } else { 0 };
+    flags |= if way.is_some() { HAS_WAY } else { 0 };
     flags |= if message.ttl.is_some() { HAS_TTL } else { 0 };
     flags |= if message.key.is_some() { HAS_KEY } else { 0 };
     flags |= if message.content_type.is_some() { HAS_CONTENT_TYPE } else { 0 };
@@ -112,48 +130,15 @@ pub fn encode(message: &NewMessage, id: &MessageId, sender: &str) -> Bytes {
     if let Some(content_type) = &message.content_type {
         writer.text(content_type);
     }
-    writer.list(&message.headers, |writer, (name, value)| {
-        writer.text(name);
-        write_value(writer, value);
-    });
+    if let Some(properties) = &message.properties {
+        properties.write(&mut writer);
+    }
+    if let Some(way) = way {
+        way.write(&mut writer);
+    }
+    message.headers.write(&mut writer);
     writer.raw(&message.body);
     writer.finish()
-}
-
-fn write_value(writer: &mut Writer, value: &HeaderValue) {
-    match value {
-        HeaderValue::Text(text) => {
-            writer.u8(0);
-            writer.text(text);
-        }
-        HeaderValue::Integer(number) => {
-            writer.u8(1);
-            writer.i64(*number);
-        }
-        HeaderValue::Real(number) => {
-            writer.u8(2);
-            writer.f64(*number);
-        }
-        HeaderValue::Boolean(flag) => {
-            writer.u8(3);
-            writer.flag(*flag);
-        }
-        HeaderValue::Binary(bytes) => {
-            writer.u8(4);
-            writer.bytes(bytes);
-        }
-    }
-}
-
-fn read_value(reader: &mut Reader) -> Result<HeaderValue, WireError> {
-    match reader.u8()? {
-        0 => reader.text().map(HeaderValue::Text),
-        1 => reader.i64().map(HeaderValue::Integer),
-        2 => reader.f64().map(HeaderValue::Real),
-        3 => reader.flag().map(HeaderValue::Boolean),
-        4 => reader.bytes().map(HeaderValue::Binary),
-        _ => Err(reader.error("an unknown kind of header value")),
-    }
 }
 
 /// The fields before the headers, as they lie in the record.
@@ -168,11 +153,10 @@ struct Front {
 }
 
 fn read_front(reader: &mut Reader) -> Result<Front, WireError> {
-    if reader.u8()? != VERSION {
-        return Err(reader.error("an unknown record version"));
-    }
+    let version = reader.read_version(VERSION_PLAIN..=VERSION, "an unknown record version")?;
     let flags = reader.u8()?;
-    if flags & !FLAGS_KNOWN != 0 {
+    let known = if version == VERSION_PLAIN { FLAGS_PLAIN } else { FLAGS_KNOWN };
+    if flags & !known != 0 {
         return Err(reader.error("an unknown record flag"));
     }
     let priority = Priority::new(reader.u8()?).ok_or_else(|| reader.error("a priority above 9"))?;
@@ -219,9 +203,7 @@ pub fn decode(record: Bytes, published_at: Timestamp, expires_at: Option<Timesta
     let front = read_front(&mut reader)?;
     let id = std::str::from_utf8(&front.id).map_err(|_| reader.error("text is not UTF-8"))?;
     let id = MessageId::parse(id).map_err(|_| reader.error("a message id that is not one"))?;
-    let sender: Arc<str> = Arc::from(reader.text()?);
-    let content_type = if front.flags & HAS_CONTENT_TYPE != 0 { Some(reader.text()?) } else { None };
-    let headers: Headers = reader.list(5, |reader| Ok((reader.text()?, read_value(reader)?)))?;
+    let Envelope { sender, content_type, properties, way, headers } = read_envelope(&mut reader, front.flags)?;
     let body = reader.take(reader.left())?;
     Ok(Message {
         id,
@@ -233,5 +215,45 @@ pub fn decode(record: Bytes, published_at: Timestamp, expires_at: Option<Timesta
         published_at,
         expires_at,
         sender,
+        ttl: front.ttl,
+        properties,
+        routed: way,
+    })
+}
+
+/// What lies between the front and the body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// The authenticated user.
+    pub sender: Arc<str>,
+    /// The media type of the payload.
+    pub content_type: Option<String>,
+    /// What else the producer said.
+    pub properties: Option<Box<Properties>>,
+    /// The exchange that it was published to.
+    pub way: Option<Box<Routed>>,
+    /// The headers.
+    pub headers: Headers,
+}
+
+impl Envelope {
+    /// Reads it, and not the body. Only exchanges that look at headers or properties need it.
+    ///
+    /// # Errors
+    /// When the bytes are not a record of a known version.
+    pub fn read(record: &Bytes) -> Result<Self, WireError> {
+        let mut reader = Reader::new(record.clone());
+        let front = read_front(&mut reader)?;
+        read_envelope(&mut reader, front.flags)
+    }
+}
+
+fn read_envelope(reader: &mut Reader, flags: u8) -> Result<Envelope, WireError> {
+    Ok(Envelope {
+        sender: Arc::from(reader.text()?),
+        content_type: if flags & HAS_CONTENT_TYPE != 0 { Some(reader.text()?) } else { None },
+        properties: if flags & HAS_PROPERTIES != 0 { Some(Box::new(Wire::read(reader)?)) } else { None },
+        way: if flags & HAS_WAY != 0 { Some(Box::new(Wire::read(reader)?)) } else { None },
+        headers: read_headers(reader)?,
     })
 }

@@ -24,6 +24,7 @@ pub struct WireError {
 pub struct Reader {
     bytes: Bytes,
     offset: usize,
+    version: u8,
 }
 
 macro_rules! read_number {
@@ -42,9 +43,23 @@ macro_rules! read_number {
 }
 
 impl Reader {
-    /// Starts at the front of a buffer.
+    /// Starts at the front of a buffer. Until a version is read, what follows is of the newest.
     pub const fn new(bytes: Bytes) -> Self {
-        Self { bytes, offset: 0 }
+        Self { bytes, offset: 0, version: u8::MAX }
+    }
+
+    /// Takes the version of what follows off the front; what is read from here on can ask for it.
+    ///
+    /// # Errors
+    /// `what` when it is none of these.
+    pub fn read_version(&mut self, known: std::ops::RangeInclusive<u8>, what: &'static str) -> Result<u8, WireError> {
+        self.version = self.u8()?;
+        if known.contains(&self.version) { Ok(self.version) } else { Err(self.error(what)) }
+    }
+
+    /// The version of what is read.
+    pub const fn version(&self) -> u8 {
+        self.version
     }
 
     /// An error at the present place.

@@ -3,24 +3,29 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 use broker::codec::{decode, encode};
-use broker::command::{Action, Batch, Command, Holder, LeaseEnd, Pick, Principal, Relocation};
+use broker::command::{Action, Batch, Command, Holder, LeaseEnd, Pick, Principal, Relocation, RoutedRecord, Usage};
 use broker::place::{MessageRef, SourceId};
 use bytes::Bytes;
 use model::access::{
     AddGrant, CreateNamespace, DeleteNamespace, DeleteUser, Effect, Grant, NamePattern, RemoveGrant, ResourceKind,
     ResourcePattern, RevokeToken, Right, Rights, Role, Scope, TokenKind,
 };
+use model::binding::{Bind, Binding, Destination, RoutingKey, Unbind, Unroutable};
+use model::exchange::{
+    CreateExchange, DeleteExchange, DeleteExchangeMode, ExchangeKind, ExchangeSettings, HashOn, HashProperty,
+};
+use model::header::HeaderValue;
 use model::message::{DeadLetterReason, MessagePlace};
 use model::name::{
-    MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName, TopicRef,
-    UserName,
+    ExchangeName, ExchangeRef, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName,
+    SubscriptionRef, TopicName, TopicRef, UserName,
 };
 use model::number::{
-    Attempt, ByteSize, Epoch, LogIndex, Offset, Partition, QueueId, Sequence, Span, SubscriptionId, Timestamp, TokenId,
-    TopicId, UserId,
+    Attempt, ByteSize, Epoch, LogIndex, Offset, Partition, Priority, QueueId, Sequence, Span, SubscriptionId,
+    Timestamp, TokenId, TopicId, UserId,
 };
 use model::queue::{
-    Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, Extend, Nack, NackAction, PurgeQueue,
+    Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, Extend, Life, Nack, NackAction, PurgeQueue,
     QueuePatch, QueueSettings, Redrive, RedriveFilter, TransferQueue,
 };
 use model::receipt::{Receipt, ReceiptSource};
@@ -141,6 +146,44 @@ fn actions_of_topics() -> Vec<Action> {
     actions
 }
 
+fn actions_of_exchanges() -> Vec<Action> {
+    let exchange = ExchangeRef { namespace: NamespaceName::default(), name: ExchangeName::parse("news").unwrap() };
+    let arguments = vec![("x-match".to_owned(), HeaderValue::Text("any".to_owned()))];
+    let settings = ExchangeSettings {
+        durable: false,
+        alternate: Some(ExchangeName::default()),
+        hash_on: HashOn::Property(HashProperty::CorrelationId),
+        arguments: arguments.clone(),
+        ..ExchangeSettings::of(ExchangeKind::ConsistentHash)
+    };
+    let binding = Binding {
+        source: exchange.clone(),
+        destination: Destination::Queue(QueueName::parse("orders").unwrap()),
+        routing_key: RoutingKey::parse("eu.*").unwrap(),
+        arguments,
+    };
+    let record = RoutedRecord {
+        keys: vec![RoutingKey::default(), RoutingKey::parse("a").unwrap()],
+        unroutable: Unroutable::Return,
+        record: Bytes::from_static(b"routed"),
+    };
+    let queue_settings = QueueSettings {
+        life: Life::Exclusive { holder: "connection 7".to_owned() },
+        dead_letter_exchange: Some(ExchangeName::default()),
+        priority_max: Priority::new(5),
+        ..QueueSettings::default()
+    };
+    vec![
+        Action::CreateExchange(CreateExchange { exchange: exchange.clone(), settings }),
+        Action::DeleteExchange(DeleteExchange { exchange: exchange.clone(), mode: DeleteExchangeMode::Force }),
+        Action::Bind(Bind { binding: binding.clone() }),
+        Action::Unbind(Unbind { binding }),
+        Action::PublishExchange { exchange, records: vec![record] },
+        Action::CreateQueue(CreateQueue { queue: queue(), settings: queue_settings }),
+        Action::NoteUse { queue: QueueId::new(1), epoch: Epoch::new(2), usage: Usage::Left },
+    ]
+}
+
 fn actions_of_people() -> Vec<Action> {
     let name = UserName::parse("ann").unwrap();
     let rights = Rights::of(&[Right::Publish, Right::Audit]);
@@ -187,7 +230,7 @@ fn batch() -> Batch {
         id: UserId::new(6),
         scope: Scope { rights: Rights::of(&[Right::Publish]), resource: Some(pattern()) },
     };
-    let actions = [actions_of_queues(), actions_of_topics(), actions_of_people()].concat();
+    let actions = [actions_of_queues(), actions_of_topics(), actions_of_exchanges(), actions_of_people()].concat();
     let principals = [Principal::System, user, narrow].into_iter().cycle();
     let commands = principals.zip(actions).map(|(principal, action)| Command { principal, action }).collect();
     Batch { now: Timestamp::new(1_700_000_000_000), commands }
@@ -238,4 +281,27 @@ proptest! {
         let length = cut.index(bytes.len());
         prop_assert!(decode(bytes.slice(..length)).is_err());
     }
+}
+
+/// A batch of version 1, from before queues had more settings: it is read, and they have their defaults.
+#[test]
+fn a_batch_of_version_one_is_read() {
+    let mut bytes = vec![1]; // version
+    bytes.extend(7_u64.to_le_bytes()); // now
+    bytes.extend(1_u32.to_le_bytes()); // one command
+    bytes.extend([0, 10]); // the system creates a queue
+    for name in ["default", "orders"] {
+        bytes.extend(u32::try_from(name.len()).unwrap().to_le_bytes());
+        bytes.extend(name.as_bytes());
+    }
+    bytes.extend([0, 0, 1, 0]); // no bounds, reject, no lifetime
+    bytes.extend(30_000_u64.to_le_bytes()); // lease
+    bytes.extend(20_u32.to_le_bytes()); // delivery limit
+    bytes.push(0); // no dead letters
+    bytes.extend(300_000_u64.to_le_bytes()); // deduplication
+    bytes.push(1); // first in, first out
+    bytes.extend(1_u32.to_le_bytes()); // partitions
+    let action = Action::CreateQueue(CreateQueue { queue: queue(), settings: QueueSettings::default() });
+    let commands = vec![Command { principal: Principal::System, action }];
+    assert_eq!(decode(Bytes::from(bytes)), Ok(Batch { now: Timestamp::new(7), commands }));
 }

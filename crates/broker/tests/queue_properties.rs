@@ -212,7 +212,9 @@ impl World {
         // The model does not know the time of an overflow, so both leave it out.
         let letter = |gone: Departure| {
             let at = if gone.reason() == DeadLetterReason::Overflow { Timestamp::new(0) } else { self.now };
-            gone.into_dead_letter("queue default/a", at)
+            // Moves are counted by scripts; the model knows the last one only.
+            let letter = DeadLetter { deaths: Vec::new(), ..gone.letter("queue default/a", at) };
+            gone.into_dead_letter(letter)
         };
         self.departed.extend(departed.into_iter().map(letter));
     }
@@ -230,7 +232,15 @@ impl World {
         let mut arrivals = self.arrivals(&sent);
         for (arrival, (_, reason)) in arrivals.iter_mut().zip(letters) {
             let (attempts, at) = (Attempt::new(1), self.now);
-            let letter = DeadLetter { reason: *reason, origin: "queue default/b".to_owned(), attempts, count: 1, at };
+            let letter = DeadLetter {
+                reason: *reason,
+                origin: "queue default/b".to_owned(),
+                attempts,
+                count: 1,
+                at,
+                deaths: Vec::new(),
+                routed: None,
+            };
             arrival.dead_letter = Some(Box::new(letter));
             arrival.head.availability = Availability::Now;
         }

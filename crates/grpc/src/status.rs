@@ -95,6 +95,7 @@ const fn refusal_code(refusal: &Refusal) -> Code {
         | Refusal::BatchSize { .. } => Code::InvalidArgument,
         Refusal::Unauthenticated | Refusal::ClaimInvalid => Code::Unauthenticated,
         Refusal::Forbidden { .. } => Code::PermissionDenied,
+        Refusal::ExchangeInternal { .. } | Refusal::ExchangeReserved { .. } => Code::PermissionDenied,
         Refusal::LoginThrottled { .. } | Refusal::QueueFull { .. } | Refusal::LimitReached { .. } => {
             Code::ResourceExhausted
         }
@@ -103,18 +104,22 @@ const fn refusal_code(refusal: &Refusal) -> Code {
         | Refusal::TopicNotFound { .. }
         | Refusal::PartitionNotFound { .. }
         | Refusal::SubscriptionNotFound { .. }
+        | Refusal::ExchangeNotFound { .. }
         | Refusal::UserNotFound { .. }
         | Refusal::TokenNotFound
         | Refusal::GrantNotFound => Code::NotFound,
         Refusal::QueueExists { .. }
         | Refusal::TopicExists { .. }
         | Refusal::SubscriptionExists { .. }
+        | Refusal::ExchangeExists { .. }
         | Refusal::UserExists { .. }
         | Refusal::IdempotencyMismatch => Code::AlreadyExists,
         Refusal::NotClaimed
         | Refusal::NamespaceNotEmpty { .. }
         | Refusal::QueueNotEmpty { .. }
         | Refusal::QueueInUse { .. }
+        | Refusal::ExchangeInUse { .. }
+        | Refusal::ConsumerAlone { .. }
         | Refusal::TopicNotEmpty { .. }
         | Refusal::PartitionsShrink { .. }
         | Refusal::SubscriptionKind { .. }
@@ -171,12 +176,17 @@ fn values(refusal: &Refusal) -> pb::ProblemValues {
         | Refusal::QueueNotFound { name: it }
         | Refusal::TopicNotFound { name: it }
         | Refusal::SubscriptionNotFound { name: it }
+        | Refusal::ExchangeNotFound { name: it }
+        | Refusal::ExchangeInternal { name: it }
+        | Refusal::ExchangeReserved { name: it }
+        | Refusal::ConsumerAlone { name: it }
         | Refusal::UserNotFound { name: it }
         | Refusal::UserExists { name: it }
         | Refusal::LastAdministrator { name: it }
         | Refusal::RedriveRunning { name: it } => name(it),
         Refusal::QueueExists { name: it, difference }
         | Refusal::TopicExists { name: it, difference }
+        | Refusal::ExchangeExists { name: it, difference }
         | Refusal::SubscriptionExists { name: it, difference } => why(difference, name(it)),
         Refusal::QueueFull { name: it, bound } => why(bound, name(it)),
         Refusal::QueueInUse { name: it, user } => why(user, name(it)),
@@ -189,7 +199,9 @@ fn values(refusal: &Refusal) -> pb::ProblemValues {
         }
         Refusal::Forbidden { right } => pb::ProblemValues { right: right.word().to_owned(), ..none },
         Refusal::LoginThrottled { wait } => pb::ProblemValues { wait_ms: wait.get(), ..none },
-        Refusal::QueueNotEmpty { name: it, messages } => pb::ProblemValues { count: *messages, ..name(it) },
+        Refusal::ExchangeInUse { name: it, bindings: messages } | Refusal::QueueNotEmpty { name: it, messages } => {
+            pb::ProblemValues { count: *messages, ..name(it) }
+        }
         Refusal::TopicNotEmpty { name: it, messages, subscriptions } => {
             pb::ProblemValues { count: *messages, subscriptions: *subscriptions, ..name(it) }
         }

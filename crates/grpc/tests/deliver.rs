@@ -12,15 +12,16 @@ use model::name::{MemberName, Source};
 use model::number::Span;
 use model::queue::{NackAction, Settled};
 use model::receipt::Settlement;
-use model::{Backend, Consume, Deliveries, Failure, Refusal, Request, Response, Unavailable};
+use model::{Backend, Consume, Deliveries, Failure, Refusal, Request, Response, Sharing, Unavailable};
 use tokio::sync::mpsc;
 
 fn consume() -> Consume {
     Consume {
-        source: Source::Queue(orders()),
-        credit: 10,
         lease: Some(Span::new(5000)),
         member: Some(MemberName::parse("worker-1").unwrap()),
+        priority: -3,
+        sharing: Sharing::Alone,
+        ..Consume::new(Source::Queue(orders()), 10)
     }
 }
 

@@ -26,6 +26,27 @@ pub struct Consume {
     pub lease: Option<Span>,
     /// Who asks; required on a stream subscription.
     pub member: Option<MemberName>,
+    /// A consumer with a higher one is served first while it has credit; zero is the usual one.
+    pub priority: i32,
+    /// Whether it shares a queue with other consumers.
+    pub sharing: Sharing,
+}
+
+impl Consume {
+    /// A consumer like any other, whose messages are its own while the stream lives.
+    pub const fn new(source: Source, credit: u32) -> Self {
+        Self { source, credit, lease: None, member: None, priority: 0, sharing: Sharing::Shared }
+    }
+}
+
+/// Whether a consumer shares a queue with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sharing {
+    /// It does.
+    #[default]
+    Shared,
+    /// It is refused while there is another, and others are refused while it is there.
+    Alone,
 }
 
 /// Deliveries to one consumer. Dropping it ends the consumer: what it has not settled goes back, unless
@@ -39,6 +60,10 @@ pub trait Deliveries: Send {
 
     /// Takes `messages` more. A settled message does not give its credit back by itself.
     fn add_credit(&mut self, messages: u32);
+
+    /// Takes no more. What is on its way still comes, then the stream ends; what is unsettled stays with the consumer
+    /// until the stream is dropped.
+    fn stop(&mut self);
 }
 
 /// The broker, here or elsewhere.

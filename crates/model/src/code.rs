@@ -85,6 +85,18 @@ codes! {
         "stream subscriptions commit and seek; shared ones ack, nack and extend";
     NotAssigned, "not_assigned", "the partition belongs to another member",
         "the group was rebalanced: receive again to learn the member's partitions";
+    ExchangeNotFound, "exchange_not_found", "there is no such exchange",
+        "create the exchange first, or correct its name or namespace";
+    ExchangeExists, "exchange_exists", "an exchange of this name has other settings",
+        "delete the existing exchange or choose another name";
+    ExchangeInUse, "exchange_in_use", "bindings leave the exchange",
+        "remove the bindings first, or delete with force to delete them too";
+    ExchangeInternal, "exchange_internal", "only other exchanges and dead letters reach the exchange",
+        "publish to an exchange that leads to it";
+    ExchangeReserved, "exchange_reserved", "the exchange is the broker's own",
+        "choose a name that does not start with amq.; the default exchange has no bindings but those of its own";
+    ConsumerAlone, "consumer_alone", "a consumer has the queue for itself",
+        "wait until the other consumers are gone, or consume without asking to be alone";
     UserNotFound, "user_not_found", "there is no such user",
         "create the user first, or correct its name";
     UserExists, "user_exists", "a user of this name exists",

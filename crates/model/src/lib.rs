@@ -10,10 +10,14 @@ pub mod name;
 pub mod number;
 pub mod page;
 
+pub mod header;
 pub mod message;
+pub mod properties;
 pub mod receipt;
 
 pub mod access;
+pub mod binding;
+pub mod exchange;
 pub mod node;
 pub mod queue;
 pub mod subscription;
@@ -28,7 +32,7 @@ pub mod refusal;
 pub mod backend;
 pub mod caller;
 
-pub use backend::{Backend, Consume, Deliveries, Reply};
+pub use backend::{Backend, Consume, Deliveries, Reply, Sharing};
 pub use caller::{Caller, Credentials, Origin, Secret};
 pub use code::Code;
 pub use failure::{Failure, Fault, Retry, Unavailable};

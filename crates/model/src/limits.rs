@@ -13,6 +13,28 @@ pub const PUBLISH_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const HEADERS_MAX: usize = 256;
 /// Longest header name in bytes.
 pub const HEADER_NAME_BYTES_MAX: usize = 255;
+/// How deep lists and tables nest in headers and arguments.
+pub const HEADER_DEPTH_MAX: usize = 16;
+/// Most values in the headers of one message, those in lists and tables included.
+pub const HEADER_VALUES_MAX: usize = 4096;
+/// Longest text of one property of a message, in bytes.
+pub const PROPERTY_BYTES_MAX: usize = 255;
+/// Longest routing key in bytes.
+pub const ROUTING_KEY_BYTES_MAX: usize = 255;
+/// Most further routing keys of one message.
+pub const EXTRA_KEYS_MAX: usize = 256;
+/// Most exchanges in one namespace.
+pub const EXCHANGES_PER_NAMESPACE_MAX: u64 = 100_000;
+/// Most bindings in one namespace.
+pub const BINDINGS_PER_NAMESPACE_MAX: u64 = 1_000_000;
+/// Highest weight of a binding to an exchange that spreads by hash: its number of points on the ring.
+pub const BINDING_WEIGHT_MAX: u32 = 1000;
+/// Most different moves (queue and reason) that a dead letter remembers; the oldest is forgotten first.
+pub const DEATHS_MAX: usize = 64;
+/// Longest time that a queue may stand unused before it goes, in milliseconds.
+pub const EXPIRES_MS_MAX: u64 = 10 * 366 * 24 * 60 * 60 * 1000;
+/// Longest name of the connection that a queue belongs to, in bytes.
+pub const HOLDER_BYTES_MAX: usize = 255;
 /// Longest message key in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Longest message id in bytes.

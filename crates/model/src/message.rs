@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits::{
-    CONTENT_TYPE_BYTES_MAX, DELAY_MS_MAX, HEADER_NAME_BYTES_MAX, HEADERS_MAX, KEY_BYTES_MAX, MESSAGE_BYTES_MAX,
-    MESSAGE_ID_BYTES_MAX,
-};
+use crate::header::{check_headers, headers_size};
+use crate::limits::{CONTENT_TYPE_BYTES_MAX, DELAY_MS_MAX, KEY_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGE_ID_BYTES_MAX};
+use crate::name::ExchangeName;
 use crate::number::{Attempt, Offset, Partition, Priority, Sequence, Span, Timestamp};
 use crate::receipt::Receipt;
 use crate::refusal::Refusal;
+
+pub use crate::header::{HeaderValue, Headers, Narrow};
+pub use crate::properties::{Persistence, Properties, Routed};
 
 /// The id of a message: the producer's, or one that the broker made. At most 128 bytes of text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,24 +43,6 @@ impl fmt::Display for MessageId {
         f.write_str(&self.0)
     }
 }
-
-/// The value of a header. Every protocol's simple types fit; none is turned into text silently.
-#[derive(Clone, Debug, PartialEq)]
-pub enum HeaderValue {
-    /// Text.
-    Text(String),
-    /// A whole number.
-    Integer(i64),
-    /// A floating-point number.
-    Real(f64),
-    /// True or false.
-    Boolean(bool),
-    /// Raw bytes.
-    Binary(Bytes),
-}
-
-/// The headers of a message in the producer's order; names may repeat.
-pub type Headers = Vec<(String, HeaderValue)>;
 
 /// When a message becomes available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +75,8 @@ pub struct NewMessage {
     pub availability: Availability,
     /// The producer's id: a second message with it inside the deduplication window is the same message.
     pub id: Option<MessageId>,
+    /// What else the producer says about it; kept and handed out.
+    pub properties: Option<Box<Properties>>,
 }
 
 impl NewMessage {
@@ -101,9 +87,9 @@ impl NewMessage {
 
     /// Body, headers, key and properties together, in bytes.
     pub fn size(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value_size(value)).sum();
         self.body.len()
-            + headers
+            + headers_size(&self.headers)
+            + self.properties.as_ref().map_or(0, |properties| properties.size())
             + self.key.as_ref().map_or(0, Bytes::len)
             + self.content_type.as_ref().map_or(0, String::len)
             + self.id.as_ref().map_or(0, |id| id.as_str().len())
@@ -117,12 +103,8 @@ impl NewMessage {
         if self.size() > MESSAGE_BYTES_MAX {
             return Err(Refusal::MessageTooLarge { bytes: self.size(), limit: MESSAGE_BYTES_MAX });
         }
-        if self.headers.len() > HEADERS_MAX {
-            return Err(Refusal::invalid("headers", "a message has at most 256"));
-        }
-        if self.headers.iter().any(|(name, _)| name.is_empty() || name.len() > HEADER_NAME_BYTES_MAX) {
-            return Err(Refusal::invalid("headers", "a header name is 1 to 255 bytes"));
-        }
+        check_headers("headers", &self.headers)?;
+        self.properties.as_ref().map_or(Ok(()), |properties| properties.check())?;
         if self.key.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX) {
             return Err(Refusal::invalid("key", "a key is at most 1024 bytes"));
         }
@@ -139,15 +121,6 @@ impl NewMessage {
             return Err(Refusal::invalid("delay_ms", "a delay is at most ten years"));
         }
         Ok(())
-    }
-}
-
-fn value_size(value: &HeaderValue) -> usize {
-    match value {
-        HeaderValue::Text(text) => text.len(),
-        HeaderValue::Binary(bytes) => bytes.len(),
-        HeaderValue::Integer(_) | HeaderValue::Real(_) => 8,
-        HeaderValue::Boolean(_) => 1,
     }
 }
 
@@ -172,6 +145,12 @@ pub struct Message {
     pub expires_at: Option<Timestamp>,
     /// The authenticated user who sent it; clients cannot set this.
     pub sender: Arc<str>,
+    /// The lifetime that its producer gave it.
+    pub ttl: Option<Span>,
+    /// What else the producer said about it.
+    pub properties: Option<Box<Properties>>,
+    /// The exchange that it was published to; `None` when it went straight to a queue or topic.
+    pub routed: Option<Box<Routed>>,
 }
 
 /// Why a message was moved to the dead letters.
@@ -220,6 +199,29 @@ pub struct DeadLetter {
     pub count: u32,
     /// When it was moved, the last time.
     pub at: Timestamp,
+    /// Every different move, newest first; one of the same queue for the same reason is counted, not repeated.
+    pub deaths: Vec<Death>,
+    /// By which way it came here, when that was not the message's own.
+    pub routed: Option<Routed>,
+}
+
+/// A queue that gave a message up, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// Why.
+    pub reason: DeadLetterReason,
+    /// The queue, as text: `queue default/orders`.
+    pub origin: String,
+    /// How often.
+    pub count: u32,
+    /// When, the first time.
+    pub at: Timestamp,
+    /// The exchange by which it had come there; `None`: it had come straight there.
+    pub exchange: Option<ExchangeName>,
+    /// The routing keys by which it had come there.
+    pub routing_keys: Vec<String>,
+    /// The lifetime that its producer had given it, when it expired by that one.
+    pub ttl: Option<Span>,
 }
 
 /// One delivery of a message to a consumer.

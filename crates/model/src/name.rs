@@ -1,6 +1,6 @@
 //! Names of things, checked at the door and trusted afterwards.
 //!
-//! Grammar of every name: 1 to 255 bytes of ASCII letters, digits and `. _ - : / @ + = ~ ,`, a space
+//! Grammar of every name but the default exchange's, which is empty: 1 to 255 bytes of ASCII letters, digits and `. _ - : / @ + = ~ ,`, a space
 //! only inside, not `.` or `..`; a namespace has no `/`. A name that starts with `$` belongs to the system. Names never become
 //! file paths, patterns or markup.
 //! Invariant: a value of a name type satisfies the grammar.
@@ -26,6 +26,8 @@ pub enum NameKind {
     User,
     /// A member of a stream subscription.
     Member,
+    /// An exchange.
+    Exchange,
 }
 
 impl NameKind {
@@ -38,6 +40,7 @@ impl NameKind {
             Self::Subscription => "subscription",
             Self::User => "user",
             Self::Member => "member",
+            Self::Exchange => "exchange",
         }
     }
 }
@@ -49,6 +52,10 @@ fn allowed(byte: u8) -> bool {
 fn check(kind: NameKind, text: &str) -> Result<(), Refusal> {
     let refuse = |why: &'static str| Err(Refusal::NameInvalid { kind, why });
     if text.is_empty() {
+        // The default exchange has no name.
+        if kind == NameKind::Exchange {
+            return Ok(());
+        }
         return refuse("it is empty");
     }
     if text.len() > NAME_BYTES_MAX {
@@ -143,6 +150,48 @@ name!(
     Member
 );
 
+name!(
+    /// The name of an exchange, unique in its namespace. The default exchange has the empty name, as in AMQP;
+    /// where a name cannot be empty, such as in a path, `amq.default` stands for it.
+    ExchangeName,
+    Exchange
+);
+
+impl Default for ExchangeName {
+    /// The exchange that every queue is bound to by its own name.
+    fn default() -> Self {
+        Self(Arc::from(""))
+    }
+}
+
+impl ExchangeName {
+    /// What stands for the default exchange where a name cannot be empty.
+    pub const DEFAULT_WORD: &'static str = "amq.default";
+
+    /// Whether it is the default exchange.
+    pub fn is_default(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the name is the broker's to give: those that start with `amq.`, and the empty one.
+    pub fn is_reserved(&self) -> bool {
+        self.is_default() || self.0.starts_with("amq.")
+    }
+
+    /// The name where it cannot be empty.
+    pub fn word(&self) -> &str {
+        if self.is_default() { Self::DEFAULT_WORD } else { &self.0 }
+    }
+
+    /// Reads what `word` says; the empty text is the default exchange too.
+    ///
+    /// # Errors
+    /// `NameInvalid` with what is wrong.
+    pub fn parse_word(text: &str) -> Result<Self, Refusal> {
+        if text == Self::DEFAULT_WORD { Ok(Self::default()) } else { Self::parse(text) }
+    }
+}
+
 impl Default for NamespaceName {
     /// The namespace that is meant when none is named: `default`.
     fn default() -> Self {
@@ -184,6 +233,15 @@ pub struct SubscriptionRef {
     pub name: SubscriptionName,
 }
 
+/// An exchange by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeRef {
+    /// Its namespace.
+    pub namespace: NamespaceName,
+    /// Its name there.
+    pub name: ExchangeName,
+}
+
 /// Where messages are received from and settled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -202,6 +260,12 @@ impl fmt::Display for QueueRef {
 impl fmt::Display for TopicRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Display for ExchangeRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name.word())
     }
 }
 
@@ -251,6 +315,13 @@ mod tests {
         ] {
             assert_eq!(verdict(bad), why, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn only_an_exchange_may_have_no_name() {
+        assert!(ExchangeName::parse("").is_ok_and(|name| name.is_default() && name.is_reserved()));
+        assert_eq!(ExchangeName::parse_word("amq.default"), Ok(ExchangeName::default()));
+        assert!(ExchangeName::parse("amq.topic").is_ok_and(|name| name.is_reserved() && name.word() == "amq.topic"));
     }
 
     #[test]

@@ -7,6 +7,10 @@ use crate::access::{
     ListGrants, ListNamespaces, ListTokens, ListUsers, Login, Logout, NamespaceDescription, NamespacePage, NewToken,
     RemoveGrant, ResourceKind, RevokeToken, Right, Tokens, UserDescription, UserPage, WhoAmI,
 };
+use crate::binding::{Bind, BindingPage, ListBindings, PublishExchange, Rebound, RoutedPlaces, Unbind};
+use crate::exchange::{
+    CreateExchange, DeleteExchange, DescribeExchange, ExchangeDescription, ExchangePage, ListExchanges,
+};
 use crate::name::Source;
 use crate::node::{DescribeNode, NodeDescription};
 use crate::queue::{
@@ -159,6 +163,15 @@ operations! {
     Seek -> Committed, Write, Need::Right(Right::Seek), Topic;
     LeaveSubscription -> Done, Write, Need::Right(Right::Consume), Topic;
 
+    CreateExchange -> Created<ExchangeDescription>, Write, Need::Right(Right::Create), Exchange;
+    DescribeExchange -> ExchangeDescription, Read, Need::Right(Right::Describe), Exchange;
+    DeleteExchange -> Done, Write, Need::Owner(Right::Delete), Exchange;
+    ListExchanges -> ExchangePage, Read, Need::SelfService, Exchange;
+    PublishExchange -> RoutedPlaces, Publish, Need::Right(Right::Publish), Exchange;
+    Bind -> Rebound, Write, Need::Right(Right::Consume), Exchange;
+    Unbind -> Rebound, Write, Need::Right(Right::Consume), Exchange;
+    ListBindings -> BindingPage, Read, Need::SelfService, Exchange;
+
     CreateUser -> UserDescription, Write, Need::Right(Right::Administer), Broker;
     AlterUser -> UserDescription, Write, Need::SelfService, Broker;
     DescribeUser -> UserDescription, Read, Need::SelfService, Broker;
@@ -211,7 +224,12 @@ mod tests {
 
     #[test]
     fn what_deletes_another_users_thing_needs_its_owner() {
-        for kind in [OperationKind::DeleteQueue, OperationKind::DeleteTopic, OperationKind::DeleteSubscription] {
+        for kind in [
+            OperationKind::DeleteQueue,
+            OperationKind::DeleteTopic,
+            OperationKind::DeleteSubscription,
+            OperationKind::DeleteExchange,
+        ] {
             assert_eq!(kind.need(), Need::Owner(Right::Delete));
         }
     }

@@ -190,6 +190,46 @@ pub enum Refusal {
         /// Which partition.
         partition: Partition,
     },
+    /// There is no such exchange.
+    #[error("there is no exchange {name}")]
+    ExchangeNotFound {
+        /// Its name.
+        name: String,
+    },
+    /// An exchange of this name has other settings.
+    #[error("the exchange {name} exists with other settings: {difference}")]
+    ExchangeExists {
+        /// Its name.
+        name: String,
+        /// The first setting that differs.
+        difference: String,
+    },
+    /// Bindings leave the exchange.
+    #[error("{bindings} bindings leave the exchange {name}")]
+    ExchangeInUse {
+        /// Its name.
+        name: String,
+        /// How many.
+        bindings: u64,
+    },
+    /// Only other exchanges and dead letters reach the exchange.
+    #[error("the exchange {name} is internal")]
+    ExchangeInternal {
+        /// Its name.
+        name: String,
+    },
+    /// The exchange is the broker's: it is always there, or its name is kept for those that are.
+    #[error("the exchange {name} is the broker's own")]
+    ExchangeReserved {
+        /// Its name.
+        name: String,
+    },
+    /// A consumer has the queue for itself, or wants it so while there are others.
+    #[error("the queue {name} has a consumer that does not share it")]
+    ConsumerAlone {
+        /// The queue.
+        name: String,
+    },
     /// There is no such user.
     #[error("there is no user {name}")]
     UserNotFound {
@@ -274,6 +314,12 @@ impl Refusal {
             Self::SubscriptionExists { .. } => Code::SubscriptionExists,
             Self::SubscriptionKind { .. } => Code::SubscriptionKind,
             Self::NotAssigned { .. } => Code::NotAssigned,
+            Self::ExchangeNotFound { .. } => Code::ExchangeNotFound,
+            Self::ExchangeExists { .. } => Code::ExchangeExists,
+            Self::ExchangeInUse { .. } => Code::ExchangeInUse,
+            Self::ExchangeInternal { .. } => Code::ExchangeInternal,
+            Self::ExchangeReserved { .. } => Code::ExchangeReserved,
+            Self::ConsumerAlone { .. } => Code::ConsumerAlone,
             Self::UserNotFound { .. } => Code::UserNotFound,
             Self::UserExists { .. } => Code::UserExists,
             Self::LastAdministrator { .. } => Code::LastAdministrator,

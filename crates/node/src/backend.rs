@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use broker::command::{Action, Command};
-use broker::outcome::{Outcome, Placed};
+use broker::outcome::{Outcome, Placed, Tally};
 use model::Backend;
 use model::backend::{Consume, Deliveries, Reply};
+use model::binding::{PublishExchange, RoutedPlace, RoutedPlaces};
 use model::caller::{Caller, Credentials, Origin, Secret};
 use model::failure::{Failure, Unavailable};
 use model::message::MessageId;
@@ -147,6 +148,9 @@ impl Core {
         match request {
             Request::Publish(request) => self.publish(caller, request).await.map(Response::Publish),
             Request::PublishTopic(request) => self.publish_topic(caller, request).await.map(Response::PublishTopic),
+            Request::PublishExchange(request) => {
+                self.publish_exchange(caller, request).await.map(Response::PublishExchange)
+            }
             Request::Receive(request) => {
                 let source = request.source.clone();
                 let standing = || self.demand_consuming(caller, &source);
@@ -202,12 +206,30 @@ impl Core {
         Ok(PublishedRecords { records, durability: Durability::Fsync, position: self.log.applied() })
     }
 
-    /// Makes messages durable; their ids and places.
-    async fn put(&self, caller: &Caller, prepared: Prepared) -> Result<(Vec<MessageId>, Vec<Placed>), Failure> {
+    async fn publish_exchange(&self, caller: &Caller, request: PublishExchange) -> Result<RoutedPlaces, Failure> {
+        let prepared = translate::publish_exchange(&request, &self.ids, caller.name.as_str())?;
+        let (ids, outcome) = self.put_any(caller, prepared).await?;
+        let Outcome::Routed(tallies) = outcome else { unreachable!("a routed publish was answered with {outcome:?}") };
+        let message = |(id, tally): (MessageId, Tally)| {
+            let Tally { fate, taken, duplicates, refused } = tally;
+            RoutedPlace { id, fate, taken, duplicates, refused }
+        };
+        let messages = ids.into_iter().zip(tallies).map(message).collect();
+        Ok(RoutedPlaces { messages, durability: Durability::Fsync, position: self.log.applied() })
+    }
+
+    /// Makes messages durable; their ids and what became of them.
+    async fn put_any(&self, caller: &Caller, prepared: Prepared) -> Result<(Vec<MessageId>, Outcome), Failure> {
         let Prepared { action, ids, bytes } = prepared;
         let _room = self.admission.publish(bytes)?;
         let outcome = self.log.submit(Command { principal: principal(caller), action }).await??;
         self.metrics.published(ids.len(), bytes);
+        Ok((ids, outcome))
+    }
+
+    /// Makes messages durable; their ids and places.
+    async fn put(&self, caller: &Caller, prepared: Prepared) -> Result<(Vec<MessageId>, Vec<Placed>), Failure> {
+        let (ids, outcome) = self.put_any(caller, prepared).await?;
         #[allow(clippy::wildcard_enum_match_arm, reason = "the machine answers a publish with places")]
         match outcome {
             Outcome::Placed(placed) => Ok((ids, placed)),
@@ -253,6 +275,10 @@ const fn is_audited(kind: OperationKind) -> bool {
         | OperationKind::CreateTopic
         | OperationKind::AlterTopic
         | OperationKind::DeleteTopic
+        | OperationKind::CreateExchange
+        | OperationKind::DeleteExchange
+        | OperationKind::Bind
+        | OperationKind::Unbind
         | OperationKind::TransferTopic
         | OperationKind::CreateSubscription
         | OperationKind::DeleteSubscription
@@ -278,6 +304,10 @@ const fn is_audited(kind: OperationKind) -> bool {
         | OperationKind::DescribeTopic
         | OperationKind::ListTopics
         | OperationKind::PublishTopic
+        | OperationKind::PublishExchange
+        | OperationKind::DescribeExchange
+        | OperationKind::ListExchanges
+        | OperationKind::ListBindings
         | OperationKind::ReadPartition
         | OperationKind::DescribeSubscription
         | OperationKind::ListSubscriptions

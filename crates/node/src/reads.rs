@@ -45,7 +45,12 @@ impl Core {
     /// Adds what only the leader's runtime knows.
     fn with_consumers(&self, mut response: Response) -> Response {
         let count = |queue: &mut QueueDescription| {
-            queue.consumers = self.runtime.consumers_of(broker::place::SourceId::Queue(queue.id));
+            let source = broker::place::SourceId::Queue(queue.id);
+            queue.consumers = self.runtime.consumers_of(source);
+            // Their leases are in no batch yet, but somebody has them.
+            let on_the_way = self.runtime.on_the_way(source).min(queue.counts.ready);
+            queue.counts.ready -= on_the_way;
+            queue.counts.leased += on_the_way;
         };
         #[allow(clippy::wildcard_enum_match_arm, reason = "only queues have consumers in their description")]
         match &mut response {
@@ -205,6 +210,11 @@ pub(crate) fn subject(request: &Request) -> String {
         Request::TransferTopic(request) => format!("{} to {}", request.topic, request.owner),
         Request::PublishTopic(request) => request.topic.to_string(),
         Request::ReadPartition(request) => request.topic.to_string(),
+        Request::CreateExchange(request) => request.exchange.to_string(),
+        Request::DeleteExchange(request) => request.exchange.to_string(),
+        Request::PublishExchange(request) => request.exchange.to_string(),
+        Request::Bind(request) => bound(&request.binding),
+        Request::Unbind(request) => bound(&request.binding),
         Request::CreateSubscription(request) => request.subscription.to_string(),
         Request::DeleteSubscription(request) => request.subscription.to_string(),
         Request::Seek(request) => request.subscription.to_string(),
@@ -221,6 +231,10 @@ pub(crate) fn subject(request: &Request) -> String {
         Request::DeleteNamespace(request) => request.name.to_string(),
         _ => String::new(),
     }
+}
+
+fn bound(binding: &model::binding::Binding) -> String {
+    format!("{} to {} by {:?}", binding.source, binding.destination, binding.routing_key.as_str())
 }
 
 fn source(source: &Source) -> String {

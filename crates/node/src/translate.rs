@@ -3,13 +3,15 @@
 //! Invariant: a command holds only what may be written down: no password, no token, no address.
 //! Called by `backend`. The match is exhaustive, so a new operation is decided here.
 
-use broker::command::{Action, Principal};
+use broker::command::{Action, Principal, RoutedRecord};
 use broker::record;
 use bytes::Bytes;
+use model::binding::PublishExchange;
 use model::caller::Caller;
 use model::limits::{PUBLISH_BYTES_MAX, PUBLISH_MESSAGES_MAX, RECEIPTS_MAX};
 use model::message::{MessageId, NewMessage};
 use model::operation::Request;
+use model::properties::Routed;
 use model::queue::Publish;
 use model::refusal::Refusal;
 use model::topic::PublishTopic;
@@ -34,7 +36,7 @@ pub(crate) struct Prepared {
 pub(crate) fn publish(request: &Publish, ids: &MessageIds, sender: &str) -> Result<Prepared, Refusal> {
     check_batch(request.messages.len(), PUBLISH_MESSAGES_MAX)?;
     let (records, ids) = encode(request.messages.iter(), ids, sender)?;
-    let bytes = bounded(&records)?;
+    let bytes = bounded(records.iter())?;
     Ok(Prepared { action: Action::Publish { queue: request.queue.clone(), records }, ids, bytes })
 }
 
@@ -42,10 +44,29 @@ pub(crate) fn publish(request: &Publish, ids: &MessageIds, sender: &str) -> Resu
 pub(crate) fn publish_topic(request: &PublishTopic, ids: &MessageIds, sender: &str) -> Result<Prepared, Refusal> {
     check_batch(request.messages.len(), PUBLISH_MESSAGES_MAX)?;
     let (records, ids) = encode(request.messages.iter().map(|routed| &routed.message), ids, sender)?;
-    let bytes = bounded(&records)?;
+    let bytes = bounded(records.iter())?;
     let partitions = request.messages.iter().map(|routed| routed.partition);
     let records = partitions.zip(records).collect();
     Ok(Prepared { action: Action::PublishTopic { topic: request.topic.clone(), records }, ids, bytes })
+}
+
+/// Encodes the messages of a publish through an exchange.
+pub(crate) fn publish_exchange(request: &PublishExchange, ids: &MessageIds, sender: &str) -> Result<Prepared, Refusal> {
+    check_batch(request.messages.len(), PUBLISH_MESSAGES_MAX)?;
+    let mut routed = Vec::with_capacity(request.messages.len());
+    let mut known = Vec::with_capacity(request.messages.len());
+    for message in &request.messages {
+        message.check()?;
+        let id = message.message.id.clone().unwrap_or_else(|| ids.next());
+        let way = Routed { exchange: request.exchange.name.clone(), routing_key: message.routing_key.clone() };
+        let record = record::encode_routed(&message.message, &id, sender, Some(&way));
+        let keys = std::iter::once(&message.routing_key).chain(&message.extra_keys).cloned().collect();
+        routed.push(RoutedRecord { keys, unroutable: message.unroutable, record });
+        known.push(id);
+    }
+    let bytes = bounded(routed.iter().map(|routed| &routed.record))?;
+    let action = Action::PublishExchange { exchange: request.exchange.clone(), records: routed };
+    Ok(Prepared { action, ids: known, bytes })
 }
 
 fn encode<'a>(
@@ -64,10 +85,11 @@ fn encode<'a>(
     Ok((records, known))
 }
 
-fn bounded(records: &[Bytes]) -> Result<usize, Refusal> {
-    let bytes = records.iter().map(Bytes::len).sum();
+fn bounded<'a>(records: impl ExactSizeIterator<Item = &'a Bytes>) -> Result<usize, Refusal> {
+    let count = records.len();
+    let bytes = records.map(Bytes::len).sum();
     // One message may be as large as a message may be; many together are bounded.
-    if records.len() > 1 && bytes > PUBLISH_BYTES_MAX {
+    if count > 1 && bytes > PUBLISH_BYTES_MAX {
         return Err(Refusal::MessageTooLarge { bytes, limit: PUBLISH_BYTES_MAX });
     }
     Ok(bytes)
@@ -79,6 +101,7 @@ fn check_batch(count: usize, limit: usize) -> Result<(), Refusal> {
 
 /// The action of a request that becomes a command as it is; `None` for those that need more: publishes,
 /// receives, reads, and whatever carries a secret.
+#[allow(clippy::too_many_lines, reason = "one arm an operation; the table is the documentation")]
 pub(crate) fn action(request: Request) -> Result<Option<Action>, Refusal> {
     let action = match request {
         Request::CreateQueue(request) => Action::CreateQueue(request),
@@ -112,6 +135,10 @@ pub(crate) fn action(request: Request) -> Result<Option<Action>, Refusal> {
         Request::Commit(request) => Action::Commit(request),
         Request::Seek(request) => Action::Seek(request),
         Request::LeaveSubscription(request) => Action::Leave(request),
+        Request::CreateExchange(request) => Action::CreateExchange(request),
+        Request::DeleteExchange(request) => Action::DeleteExchange(request),
+        Request::Bind(request) => Action::Bind(request),
+        Request::Unbind(request) => Action::Unbind(request),
         Request::DeleteUser(request) => Action::DeleteUser(request),
         Request::AddGrant(request) => Action::AddGrant(request),
         Request::RemoveGrant(request) => Action::RemoveGrant(request),
@@ -120,6 +147,10 @@ pub(crate) fn action(request: Request) -> Result<Option<Action>, Refusal> {
         Request::DeleteNamespace(request) => Action::DeleteNamespace(request),
         Request::Publish(_)
         | Request::PublishTopic(_)
+        | Request::PublishExchange(_)
+        | Request::DescribeExchange(_)
+        | Request::ListExchanges(_)
+        | Request::ListBindings(_)
         | Request::Receive(_)
         | Request::Peek(_)
         | Request::ReadPartition(_)

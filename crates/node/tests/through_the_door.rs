@@ -77,7 +77,7 @@ async fn a_dropped_stream_gives_back_what_it_has_not_settled() {
     let source = Source::Queue(queue("jobs"));
     broker.call(&caller, CreateQueue { queue: queue("jobs"), settings: QueueSettings::default() }).await.unwrap();
     broker.call(&caller, publish("jobs", &["a", "b", "c"])).await.unwrap();
-    let open = Consume { source: source.clone(), credit: 2, lease: None, member: None };
+    let open = Consume::new(source.clone(), 2);
     let mut stream = broker.node().consume(&caller, open).await.unwrap();
     let mut taken = Vec::new();
     while taken.len() < 2 {

@@ -104,12 +104,18 @@ impl Exit {
             | Code::MethodNotAllowed
             | Code::BodyInvalid
             | Code::MediaTypeUnsupported => Self::Invalid,
-            Code::Unauthenticated | Code::Forbidden | Code::NotClaimed | Code::ClaimInvalid => Self::Denied,
+            Code::Unauthenticated
+            | Code::Forbidden
+            | Code::NotClaimed
+            | Code::ClaimInvalid
+            | Code::ExchangeInternal
+            | Code::ExchangeReserved => Self::Denied,
             Code::NamespaceNotFound
             | Code::QueueNotFound
             | Code::TopicNotFound
             | Code::PartitionNotFound
             | Code::SubscriptionNotFound
+            | Code::ExchangeNotFound
             | Code::UserNotFound
             | Code::TokenNotFound
             | Code::GrantNotFound
@@ -122,6 +128,9 @@ impl Exit {
             | Code::TopicNotEmpty
             | Code::SubscriptionExists
             | Code::NotAssigned
+            | Code::ExchangeExists
+            | Code::ExchangeInUse
+            | Code::ConsumerAlone
             | Code::UserExists
             | Code::LastAdministrator
             | Code::RedriveRunning => Self::Conflict,

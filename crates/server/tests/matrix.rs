@@ -127,7 +127,12 @@ impl Row<'_> {
         let said = match door {
             Door::Rest => {
                 let (said, answer) = rest::ask(&mut self.client, self.person, operation, &subject);
-                if said == "done" && matches!(operation, OperationKind::ListQueues | OperationKind::ListTopics) {
+                if said == "done"
+                    && matches!(
+                        operation,
+                        OperationKind::ListQueues | OperationKind::ListTopics | OperationKind::ListExchanges
+                    )
+                {
                     self.shows(operation, &texts(&answer.json()["items"], "name"));
                 }
                 said
@@ -168,12 +173,15 @@ impl Row<'_> {
         let made = match operation {
             OperationKind::CreateQueue => "queue",
             OperationKind::CreateTopic => "topic",
+            OperationKind::CreateExchange => "exchange",
             OperationKind::CreateUser => "user",
             OperationKind::CreateNamespace => "namespace",
             _ => return,
         };
         let path = match subject {
-            Subject::Queue(place) | Subject::Topic(place) if place.name.contains(".missing.") => {
+            Subject::Queue(place) | Subject::Topic(place) | Subject::Exchange(place)
+                if place.name.contains(".missing.") =>
+            {
                 format!("/v1/{made}s/{}?force=true", place.name)
             }
             Subject::User(name) | Subject::Namespace(name) if name.starts_with("missing.") => {
@@ -192,11 +200,14 @@ impl Row<'_> {
         let over = match operation {
             OperationKind::ListQueues => "queue",
             OperationKind::ListTopics => "topic",
+            OperationKind::ListExchanges => "exchange",
             _ => return,
         };
         for thing in things::of(over, self.person) {
-            if let (Column::Own | Column::Foreign, Subject::Queue(place) | Subject::Topic(place)) =
-                (thing.column, &thing.subject)
+            if let (
+                Column::Own | Column::Foreign,
+                Subject::Queue(place) | Subject::Topic(place) | Subject::Exchange(place),
+            ) = (thing.column, &thing.subject)
             {
                 let may = self.person.standing == Standing::LoggedIn && rules::may(self.person, "describe", &thing);
                 assert_eq!(names.contains(&place.name), may, "{} {operation:?} {}", self.person.name, place.name);
@@ -208,6 +219,9 @@ impl Row<'_> {
 fn listed(answer: Option<Response>) -> Vec<String> {
     match answer {
         Some(Response::ListQueues(page)) => page.items.iter().map(|item| item.queue.name.to_string()).collect(),
+        Some(Response::ListExchanges(page)) => {
+            page.items.iter().map(|item| item.exchange.name.as_str().to_owned()).collect()
+        }
         Some(Response::ListTopics(page)) => page.items.iter().map(|item| item.topic.name.to_string()).collect(),
         _ => Vec::new(),
     }

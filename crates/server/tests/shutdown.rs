@@ -62,7 +62,7 @@ fn whatever_waits_is_answered(shape: Shape) {
     let mut waiting = client.clone();
     let poll = std::thread::spawn(move || waiting.post("/v1/queues/quiet/receive", &json!({"wait_ms": 60_000})));
     let grpc = world.through_grpc(&client);
-    let mut streaming = grpc.consume(Consume { source: quiet(), credit: 1, lease: None, member: None }).unwrap();
+    let mut streaming = grpc.consume(Consume::new(quiet(), 1)).unwrap();
     let receive = Receive { source: quiet(), max: 1, wait: Span::new(60_000), lease: None, member: None };
     let receive = std::thread::spawn(move || grpc.call(receive));
     eventually("all consumers", || (client.get("/v1/queues/quiet").json()["consumers"] == 4).then_some(()));

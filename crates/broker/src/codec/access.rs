@@ -19,7 +19,7 @@ numbers!(Role {
     6 => Monitor,
     7 => Auditor,
 });
-numbers!(ResourceKind { 1 => Queue, 2 => Topic, 3 => Broker });
+numbers!(ResourceKind { 1 => Queue, 2 => Topic, 3 => Broker, 4 => Exchange });
 numbers!(Effect { 1 => Allow, 2 => Deny });
 numbers!(TokenKind { 1 => Session, 2 => Api });
 variants!(NamePattern { 1 => Literal(name), 2 => Prefix(name) });

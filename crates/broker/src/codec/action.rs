@@ -72,6 +72,10 @@ actions! {
         56 => RevokeToken,
         58 => CreateNamespace,
         59 => DeleteNamespace,
+        60 => CreateExchange,
+        61 => DeleteExchange,
+        62 => Bind,
+        63 => Unbind,
         70 => Relocate,
     }
     record {
@@ -79,12 +83,14 @@ actions! {
         15 => Publish { queue, records },
         16 => Lease { source, epoch, end, picks },
         17 => Release { source, receipts },
+        23 => NoteUse { queue, epoch, usage },
         34 => PublishTopic { topic, records },
         44 => Join { subscription, member },
         50 => CreateUser { name, password_hash, roles },
         51 => AlterUser { name, password_hash, roles, disabled },
         55 => CreateToken { label, kind, scope, lifetime, secret_hash },
         57 => Logout { token },
+        64 => PublishExchange { exchange, records },
         71 => DropSegments { first },
     }
 }

@@ -1,7 +1,7 @@
-//! The bytes of a batch as they lie in the log. Format: `docs/formats/batch.md`, version 1.
+//! The bytes of a batch as they lie in the log. Format: `docs/formats/batch.md`, version 2; version 1 is read.
 //!
 //! ```text
-//! version u8 = 1 · now u64 · commands u32 · { principal · tag u8 · fields in the order listed in `action` }*
+//! version u8 = 2 · now u64 · commands u32 · { principal · tag u8 · fields in the order listed in `action` }*
 //! ```
 //! Every type lists its fields here, by hand and in order; nothing follows from how a Rust type is laid out.
 //! Invariant: `decode(encode(batch)) == batch`; bytes that are no batch are an error, never a panic.
@@ -9,6 +9,8 @@
 
 mod access;
 mod action;
+mod exchange;
+mod message;
 mod name;
 mod queue;
 mod subscription;
@@ -21,7 +23,8 @@ use crate::command::{Batch, Command};
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::wire::{Reader, WireError, Writer};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_OLDEST: u8 = 1;
 
 /// A type with a written-down form. Implemented field by field in this folder.
 pub(crate) trait Wire: Sized {
@@ -32,8 +35,25 @@ pub(crate) trait Wire: Sized {
     fn read(reader: &mut Reader) -> Result<Self, WireError>;
 }
 
-/// Lists the fields of a struct in the order in which they are written.
+/// Lists the fields of a struct in the order in which they are written; those that an older version does not have
+/// come last, and get their default when it is read.
 macro_rules! fields {
+    ($type:ty { $($field:ident),* $(,)? } since $version:literal { $($new:ident),* $(,)? }) => {
+        impl $crate::codec::Wire for $type {
+            fn write(&self, writer: &mut $crate::wire::Writer) {
+                $( $crate::codec::Wire::write(&self.$field, writer); )*
+                $( $crate::codec::Wire::write(&self.$new, writer); )*
+            }
+
+            fn read(reader: &mut $crate::wire::Reader) -> Result<Self, $crate::wire::WireError> {
+                let is_old = reader.version() < $version;
+                Ok(Self {
+                    $( $field: $crate::codec::Wire::read(reader)?, )*
+                    $( $new: if is_old { Default::default() } else { $crate::codec::Wire::read(reader)? }, )*
+                })
+            }
+        }
+    };
     ($type:ty { $($field:ident),* $(,)? }) => {
         impl $crate::codec::Wire for $type {
             fn write(&self, writer: &mut $crate::wire::Writer) {
@@ -67,6 +87,7 @@ macro_rules! numbers {
     };
 }
 
+pub(crate) use message::{is_newer, read_headers};
 pub(crate) use {fields, numbers};
 
 /// Encodes a batch, once, for disk, replicas and memory alike.
@@ -88,9 +109,7 @@ pub fn encode(now: Timestamp, commands: &[Command]) -> Bytes {
 /// When the bytes are not a batch of a known version.
 pub fn decode(bytes: Bytes) -> Result<Batch, WireError> {
     let mut reader = Reader::new(bytes);
-    if reader.u8()? != VERSION {
-        return Err(reader.error("an unknown batch version"));
-    }
+    reader.read_version(VERSION_OLDEST..=VERSION, "an unknown batch version")?;
     let now = Timestamp::new(reader.u64()?);
     let count = reader.count(2)?;
     if count > BATCH_COMMANDS_MAX {

@@ -1,9 +1,10 @@
 //! Names, references to named things, numbers and places.
 
+use model::binding::RoutingKey;
 use model::message::MessagePlace;
 use model::name::{
-    MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName, TopicRef,
-    UserName,
+    ExchangeName, ExchangeRef, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName,
+    SubscriptionRef, TopicName, TopicRef, UserName,
 };
 use model::number::{
     Attempt, ByteSize, Epoch, Generation, LogIndex, Offset, Partition, Priority, QueueId, Sequence, Span,
@@ -31,7 +32,7 @@ macro_rules! names {
     )* };
 }
 
-names!(NamespaceName, QueueName, TopicName, SubscriptionName, UserName, MemberName);
+names!(NamespaceName, QueueName, TopicName, SubscriptionName, UserName, MemberName, ExchangeName, RoutingKey);
 
 macro_rules! wide {
     ($($name:ident),*) => { $(
@@ -91,6 +92,7 @@ impl Wire for Priority {
 
 fields!(QueueRef { namespace, name });
 fields!(TopicRef { namespace, name });
+fields!(ExchangeRef { namespace, name });
 fields!(SubscriptionRef { topic, name });
 fields!(MessagePlace { partition, sequence });
 fields!(MessageRef { index, position });

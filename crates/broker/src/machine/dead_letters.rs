@@ -25,9 +25,15 @@ use crate::queue::{Arrival, Departure};
 const REDRIVE_STEP: Span = Span::new(100);
 
 impl Machine {
-    /// Moves what a source gave up to its dead-letter queue, or drops it where there is none.
+    /// Moves what a source gave up to its dead-letter queue or exchange, or drops it where there is none.
     pub(super) fn bury(&mut self, from: SourceId, departed: Vec<Departure>, effects: &mut Vec<Effect>) {
         if departed.is_empty() {
+            return;
+        }
+        if let SourceId::Queue(id) = from
+            && let Some(exchange) = self.queues.get(&id).and_then(|entry| entry.settings.dead_letter_exchange.clone())
+        {
+            self.bury_through(id, &exchange, departed, effects);
             return;
         }
         let origin = self.source_text(from);
@@ -41,7 +47,11 @@ impl Machine {
         }
         let Some(target) = target else { return };
         let now = self.now;
-        let mut arrivals: Vec<_> = departed.into_iter().map(|gone| gone.into_dead_letter(&origin, now)).collect();
+        let dead = departed.into_iter().map(|gone| {
+            let letter = gone.letter(&origin, now);
+            gone.into_dead_letter(letter)
+        });
+        let mut arrivals: Vec<_> = dead.collect();
         if mutant::is_on(Mutant::DeadLetterMoveHalf) {
             arrivals.truncate(1);
         }
@@ -51,7 +61,7 @@ impl Machine {
     /// Adds messages to a queue whatever its bounds say: they exist already and must not be lost. A dead
     /// letter that a full dead-letter queue pushes out is dropped, so that queues cannot feed each other
     /// for ever.
-    fn inter(&mut self, target: QueueId, arrivals: &[Arrival], effects: &mut Vec<Effect>) {
+    pub(super) fn inter(&mut self, target: QueueId, arrivals: &[Arrival], effects: &mut Vec<Effect>) {
         let entry = self.queues.get_mut(&target).expect("the target of a move exists");
         let dropped = entry.core.accept(self.now, arrivals, &mut self.ledger);
         entry.totals.dropped += dropped;

@@ -9,14 +9,16 @@ use model::subscription::SubscriptionSettings;
 use model::topic::TopicSettings;
 
 use crate::queue::Queue;
+use crate::route::Exchanges;
 use crate::subscription::{Shared, Stream};
 use crate::topic::Topic;
 
-/// The names of a namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The names of a namespace, and its exchanges.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Namespace {
     pub(super) queues: BTreeMap<QueueName, QueueId>,
     pub(super) topics: BTreeMap<TopicName, TopicId>,
+    pub(super) exchanges: Exchanges,
 }
 
 /// A queue with everything around its core.
@@ -28,9 +30,21 @@ pub(super) struct QueueEntry {
     pub(super) settings: QueueSettings,
     pub(super) core: Queue,
     pub(super) redrive: Option<Box<RedriveJob>>,
+    pub(super) attendance: Attendance,
     /// The deadline under which the queue stands in the machine's table.
     pub(super) deadline: Option<Timestamp>,
     pub(super) totals: Totals,
+}
+
+/// Whether anybody consumes from a queue; known only of queues that go when nobody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attendance {
+    /// Nobody since then.
+    Unused(Timestamp),
+    /// Somebody.
+    Consumed,
+    /// All were lost with a leadership at that time, and may come back.
+    Lost(Timestamp),
 }
 
 /// A redrive that is held to a rate.

@@ -2,7 +2,7 @@
 //! a thing cannot tell a missing one from a forbidden one.
 
 use model::access::{ResourceKind, Right};
-use model::name::{NamespaceName, QueueRef, Source, SubscriptionRef, TopicRef};
+use model::name::{ExchangeRef, NamespaceName, QueueRef, Source, SubscriptionRef, TopicRef};
 use model::number::{QueueId, SubscriptionId, TopicId, UserId};
 use model::operation::{Need, OperationKind};
 use model::receipt::ReceiptSource;
@@ -14,6 +14,7 @@ use super::entry::Namespace;
 use crate::access::Target;
 use crate::command::Principal;
 use crate::place::SourceId;
+use crate::route::Exchange;
 
 impl Machine {
     pub(super) fn namespace(&self, name: &NamespaceName) -> Result<&Namespace, Refusal> {
@@ -104,6 +105,28 @@ impl Machine {
         let missing = found.is_none().then(|| Refusal::TopicNotFound { name: topic.to_string() });
         self.demand(by, operation, &self.topic_target(topic), missing)?;
         Ok(found.expect("a missing topic was refused"))
+    }
+
+    fn exchange_target<'a>(&self, exchange: &'a ExchangeRef) -> Target<'a> {
+        let owner = self.exchange(exchange).and_then(Exchange::owner);
+        Target { kind: ResourceKind::Exchange, namespace: &exchange.namespace, name: exchange.name.word(), owner }
+    }
+
+    /// Demands that the exchange that an operation names is there and the principal may do it.
+    pub(super) fn exchange_for(
+        &self,
+        by: &Principal,
+        operation: OperationKind,
+        exchange: &ExchangeRef,
+    ) -> Result<(), Refusal> {
+        let is_there = self.has_exchange(exchange);
+        let missing = (!is_there).then(|| Refusal::ExchangeNotFound { name: exchange.to_string() });
+        self.demand(by, operation, &self.exchange_target(exchange), missing)
+    }
+
+    /// Whether the principal may see that an exchange exists.
+    pub(super) fn shows_exchange(&self, by: &Principal, exchange: &ExchangeRef) -> bool {
+        self.access.allows(by, Right::Describe, &self.exchange_target(exchange))
     }
 
     /// The subscription that an operation names, if the principal may do it over its topic. Its owner may

@@ -1,5 +1,7 @@
 //! What the shard needs to free disk: which segments are dead, which are nearly, and moving what is left.
 
+use std::collections::BTreeMap;
+
 use model::number::{ByteSize, LogIndex};
 use mutant::Mutant;
 
@@ -71,12 +73,21 @@ impl Machine {
         found
     }
 
-    /// Lets holders refer to the new copies. One that has moved on meanwhile is left alone.
+    /// Lets holders refer to the new copies. One that has moved on meanwhile is left alone. A message with several
+    /// holders is written once.
     pub(super) fn relocate(&mut self, relocations: &[Relocation], first: MessageRef) -> Outcome {
         let mut next = first;
+        let mut moved = BTreeMap::new();
         for relocation in relocations {
-            let to = next;
-            next.position += 1;
+            let to = if relocation.record.is_empty() {
+                let Some(to) = moved.get(&relocation.from) else { continue };
+                *to
+            } else {
+                let to = next;
+                next.position += 1;
+                moved.insert(relocation.from, to);
+                to
+            };
             match relocation.holder {
                 Holder::Queue(id, partition, sequence) => {
                     if let Some(entry) = self.queues.get_mut(&id) {

@@ -5,14 +5,18 @@
 //! Called by the shard with committed batches, in order; read by the leader's runtime.
 //! Scripts: `tests/scripts/machine_*.txt`.
 
+mod attendance;
 mod dead_letters;
 mod entry;
+mod exchanges;
+mod exchanges_snapshot;
 mod find;
 mod handout;
 mod housekeeping;
 mod people;
 mod queues;
 mod read;
+mod routing;
 mod settle;
 mod snapshot;
 mod subscriptions;
@@ -137,11 +141,19 @@ impl Machine {
             Action::Ack(request) => self.ack(by, request, effects),
             Action::Nack(request) => self.nack(by, request, effects),
             Action::Extend(request) => self.extend(by, request),
+            Action::NoteUse { queue, epoch, usage } => Ok(self.note_use(*queue, *epoch, *usage, effects)),
             Action::CreateTopic(request) => self.create_topic(by, request),
             Action::AlterTopic(request) => self.alter_topic(by, request, effects),
             Action::DeleteTopic(request) => self.delete_topic(by, request, effects),
             Action::TransferTopic(request) => self.transfer_topic(by, request),
             Action::PublishTopic { topic, records } => self.publish_topic(by, topic, records, first, effects),
+            Action::CreateExchange(request) => self.create_exchange(by, request),
+            Action::DeleteExchange(request) => self.delete_exchange(by, request),
+            Action::Bind(request) => self.bind(by, request),
+            Action::Unbind(request) => self.unbind(by, request),
+            Action::PublishExchange { exchange, records } => {
+                self.publish_exchange(by, exchange, records, first, effects)
+            }
             Action::CreateSubscription(request) => self.create_subscription(by, request, effects),
             Action::DeleteSubscription(request) => self.delete_subscription(by, request, effects),
             Action::Commit(request) => self.commit(by, request),
@@ -166,6 +178,8 @@ impl Machine {
 
     fn open_epoch(&mut self, effects: &mut Vec<Effect>) -> Outcome {
         self.epoch = Epoch::new(self.applied.get());
+        self.end_transient(effects);
+        self.lose_consumers();
         self.end_connection_leases(effects);
         Outcome::Epoch(self.epoch)
     }

@@ -103,6 +103,7 @@ impl Machine {
                 *owner = None;
             }
         }
+        self.namespaces.values_mut().for_each(|namespace| namespace.exchanges.disown(id));
     }
 
     /// A token narrows what its maker may do; one made with a narrowed token is narrowed at least as much.
@@ -155,7 +156,7 @@ impl Machine {
         if name.is_system() || *name == NamespaceName::default() {
             return Err(Refusal::invalid("name", "this namespace always exists"));
         }
-        if !namespace.queues.is_empty() || !namespace.topics.is_empty() {
+        if !namespace.queues.is_empty() || !namespace.topics.is_empty() || !namespace.exchanges.is_untouched() {
             return Err(Refusal::NamespaceNotEmpty { name: name.to_string() });
         }
         self.namespaces.remove(name);

@@ -2,18 +2,19 @@
 
 use bytes::Bytes;
 use model::access::ResourceKind;
+use model::header::Headers;
 use model::limits::QUEUES_PER_NAMESPACE_MAX;
-use model::name::{QueueName, QueueRef};
-use model::number::QueueId;
+use model::name::{ExchangeName, QueueName, QueueRef};
+use model::number::{Priority, QueueId};
 use model::operation::{OperationKind, Response};
 use model::queue::{
-    AlterQueue, CancelMessages, Cancelled, CreateQueue, Created, DeleteMode, DeleteQueue, DeliveryOrder, Overflow,
-    PurgeQueue, QueueSettings, Removed, Totals, TransferQueue,
+    AlterQueue, CancelMessages, Cancelled, CreateQueue, Created, DeleteMode, DeleteQueue, DeliveryOrder, Life,
+    Overflow, PurgeQueue, QueueSettings, Removed, Totals, TransferQueue,
 };
 use model::refusal::Refusal;
 
 use super::Machine;
-use super::entry::QueueEntry;
+use super::entry::{Attendance, QueueEntry};
 use super::find::user_id;
 use super::time::Timed;
 use crate::command::Principal;
@@ -22,13 +23,16 @@ use crate::outcome::Outcome;
 use crate::place::{MessageRef, SourceId, Stored};
 use crate::queue::{Arrival, Queue, Rules};
 use crate::record::Head;
+use crate::route::Target;
 
 impl Machine {
     pub(super) fn create_queue(&mut self, by: &Principal, request: &CreateQueue) -> Result<Outcome, Refusal> {
         let CreateQueue { queue, settings } = request;
         if let Some(id) = self.queue_id(queue) {
             self.queue_for(by, OperationKind::DescribeQueue, queue)?;
-            return self.same_queue(id, settings);
+            let same = self.same_queue(id, settings)?;
+            self.touch_queue(id);
+            return Ok(same);
         }
         self.demand_create(by, ResourceKind::Queue, &queue.namespace, queue.name.as_str())?;
         settings.check()?;
@@ -39,6 +43,7 @@ impl Machine {
         }
         let id = QueueId::new(self.new_id());
         self.insert_queue(id, queue.clone(), by, settings.clone());
+        self.reschedule_queue(id);
         let description = self.describe_queue_id(id);
         Ok(Outcome::response(Response::CreateQueue(Created { created: true, description })))
     }
@@ -52,6 +57,7 @@ impl Machine {
             core: Queue::new(Rules::from(&settings)),
             settings,
             redrive: None,
+            attendance: Attendance::Unused(self.now),
             deadline: None,
             totals: Totals::default(),
         };
@@ -118,14 +124,29 @@ impl Machine {
         if request.mode == DeleteMode::IfEmpty && messages > 0 {
             return Err(Refusal::QueueNotEmpty { name: request.queue.to_string(), messages });
         }
-        let mut entry = self.queues.remove(&id).expect("the queue was found above");
+        self.remove_queue(id, effects);
+        Ok(Outcome::response(Response::DeleteQueue(Removed { messages })))
+    }
+
+    /// Takes a queue away with its messages and the bindings that lead to it.
+    pub(super) fn remove_queue(&mut self, id: QueueId, effects: &mut Vec<Effect>) {
+        let mut entry = self.queues.remove(&id).expect("a queue that goes exists");
         entry.core.clear(&mut self.ledger);
         self.unschedule(Timed::Queue(id), entry.deadline);
+        let QueueRef { namespace, name } = &entry.queue;
         self.note_dead_letter_user(SourceId::Queue(id), namespace, entry.settings.dead_letter.as_ref(), None);
         let names = self.namespaces.get_mut(namespace).expect("the namespace of a queue exists");
         names.queues.remove(name);
+        names.exchanges.remove_target(&Target::Queue(id));
         effects.push(Effect::Gone(SourceId::Queue(id)));
-        Ok(Outcome::response(Response::DeleteQueue(Removed { messages })))
+    }
+
+    /// What does not outlive a restart goes when a leadership begins.
+    pub(super) fn end_transient(&mut self, effects: &mut Vec<Effect>) {
+        let passing = self.queues.iter().filter(|(_, entry)| entry.settings.life != Life::Permanent);
+        let passing: Vec<_> = passing.map(|(id, _)| *id).collect();
+        passing.into_iter().for_each(|id| self.remove_queue(id, effects));
+        self.namespaces.values_mut().for_each(|namespace| namespace.exchanges.end_transient());
     }
 
     pub(super) fn purge_queue(&mut self, by: &Principal, request: &PurgeQueue) -> Result<Outcome, Refusal> {
@@ -212,14 +233,47 @@ fn difference(old: &QueueSettings, new: &QueueSettings) -> Option<String> {
         ("deduplication_ms", old.deduplication.to_string(), new.deduplication.to_string()),
         ("order", order(old).to_owned(), order(new).to_owned()),
         ("partitions", old.partitions.to_string(), new.partitions.to_string()),
+        ("dead_letter_exchange", exchange(old), exchange(new)),
+        ("dead_letter_key", or_none(old.dead_letter_key.as_ref()), or_none(new.dead_letter_key.as_ref())),
+        ("priority_max", priority_max(old), priority_max(new)),
+        ("expires_ms", or_none(old.expires), or_none(new.expires)),
+        ("life", life(old), life(new)),
+        ("auto_delete", old.auto_delete.to_string(), new.auto_delete.to_string()),
+        ("single_active_consumer", old.single_active_consumer.to_string(), new.single_active_consumer.to_string()),
+        ("consumer_timeout_ms", or_none(old.consumer_timeout), or_none(new.consumer_timeout)),
+        ("arguments", arguments(&old.arguments), arguments(&new.arguments)),
     ];
     first_difference(rows)
+}
+
+fn exchange(settings: &QueueSettings) -> String {
+    or_none(settings.dead_letter_exchange.as_ref().map(ExchangeName::word))
+}
+
+fn priority_max(settings: &QueueSettings) -> String {
+    or_none(settings.priority_max.map(Priority::get))
+}
+
+fn life(settings: &QueueSettings) -> String {
+    match &settings.life {
+        Life::Permanent => "permanent".to_owned(),
+        Life::Transient => "transient".to_owned(),
+        Life::Exclusive { holder } => format!("exclusive to {holder}"),
+    }
+}
+
+/// Arguments in words; their order says nothing.
+pub(super) fn arguments(arguments: &Headers) -> String {
+    let mut words: Vec<_> = arguments.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+    words.sort_unstable();
+    format!("[{}]", words.join(", "))
 }
 
 const fn overflow(settings: &QueueSettings) -> &'static str {
     match settings.overflow {
         Overflow::Reject => "reject",
         Overflow::DropOldest => "drop_oldest",
+        Overflow::RejectToDeadLetter => "reject_to_dead_letter",
     }
 }
 

@@ -83,6 +83,12 @@ impl Machine {
                 Response::DescribeSubscription(self.describe_subscription_id(id))
             }
             Request::ListSubscriptions(request) => Response::ListSubscriptions(self.list_subscriptions(by, request)?),
+            Request::DescribeExchange(request) => {
+                self.exchange_for(by, OperationKind::DescribeExchange, &request.exchange)?;
+                Response::DescribeExchange(self.describe_exchange(&request.exchange))
+            }
+            Request::ListExchanges(request) => Response::ListExchanges(self.list_exchanges(by, request)?),
+            Request::ListBindings(request) => Response::ListBindings(self.list_bindings(by, request)?),
             people => self.read_people(by, people)?,
         };
         Ok(Answer::Response(Box::new(response)))
@@ -291,6 +297,6 @@ fn describe(name: &NamespaceName, namespace: &Namespace) -> NamespaceDescription
 }
 
 /// The text at which a page can start: its cursor or its prefix, whichever is later.
-fn start_of(prefix: &str, cursor: Option<&str>) -> String {
+pub(super) fn start_of(prefix: &str, cursor: Option<&str>) -> String {
     cursor.filter(|cursor| *cursor > prefix).unwrap_or(prefix).to_owned()
 }

@@ -1,4 +1,4 @@
-//! The state in sections, as a checkpoint keeps it. Format: `docs/formats/state.md`, version 1.
+//! The state in sections, as a checkpoint keeps it. Format: `docs/formats/state.md`, version 2; version 1 is read.
 //!
 //! Invariant: restoring the sections gives a machine that behaves the same from then on, byte for byte;
 //! tables that follow from others (deadlines, names, users of dead-letter queues) are made anew.
@@ -12,7 +12,7 @@ use model::number::{Epoch, LogIndex, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::Machine;
-use super::entry::{Cursor, Namespace, QueueEntry, RedriveJob, SubscriptionEntry, TopicEntry};
+use super::entry::{Attendance, Cursor, Namespace, QueueEntry, RedriveJob, SubscriptionEntry, TopicEntry};
 use crate::access::Access;
 use crate::codec::{Wire, fields};
 use crate::liveness::Liveness;
@@ -22,10 +22,12 @@ use crate::subscription::{Shared, Stream};
 use crate::topic::Topic;
 use crate::wire::{Reader, WireError, Writer};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_OLDEST: u8 = 1;
 
 /// The sections of a state, in the order in which they are kept.
-pub const SECTIONS: [&str; 7] = ["machine", "access", "namespaces", "queues", "topics", "subscriptions", "ledger"];
+pub const SECTIONS: [&str; 8] =
+    ["machine", "access", "namespaces", "queues", "topics", "subscriptions", "ledger", "exchanges"];
 
 fields!(RedriveJob { filter, target, rate, moved, next_at });
 
@@ -46,6 +48,7 @@ impl Machine {
             ("topics", section(&|writer| write_table(writer, &self.topics, write_topic))),
             ("subscriptions", section(&|writer| write_table(writer, &self.subscriptions, write_subscription))),
             ("ledger", section(&|writer| self.ledger.write(writer))),
+            ("exchanges", section(&|writer| self.write_exchanges(writer))),
         ]
     }
 
@@ -74,7 +77,8 @@ impl Machine {
         let find = |wanted: &'static str| -> Result<Reader, WireError> {
             let bytes = sections.iter().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes.clone());
             let mut reader = Reader::new(bytes.unwrap_or_default());
-            if reader.u8()? == VERSION { Ok(reader) } else { Err(reader.error("an unknown section version")) }
+            reader.read_version(VERSION_OLDEST..=VERSION, "an unknown section version")?;
+            Ok(reader)
         };
         let mut machine = Self::new();
         read_all(find("machine")?, |reader| machine.read_head(reader))?;
@@ -86,6 +90,10 @@ impl Machine {
         machine.subscriptions = read_all(find("subscriptions")?, |reader| read_table(reader, read_subscription))?;
         machine.ledger = read_all(find("ledger")?, Liveness::read)?;
         machine.rebuild(&find("machine")?)?;
+        // Version 1 has none.
+        if sections.iter().any(|(name, _)| name == "exchanges") {
+            read_all(find("exchanges")?, |reader| machine.read_exchanges(reader))?;
+        }
         Ok(machine)
     }
 
@@ -165,7 +173,33 @@ fn write_queue(writer: &mut Writer, entry: &QueueEntry) {
     entry.created_at.write(writer);
     entry.settings.write(writer);
     entry.redrive.as_deref().cloned().write(writer);
+    entry.attendance.write(writer);
     entry.core.encode(writer);
+}
+
+impl Wire for Attendance {
+    fn write(&self, writer: &mut Writer) {
+        match self {
+            Self::Unused(since) => {
+                writer.u8(1);
+                since.write(writer);
+            }
+            Self::Consumed => writer.u8(2),
+            Self::Lost(since) => {
+                writer.u8(3);
+                since.write(writer);
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        match reader.u8()? {
+            1 => Wire::read(reader).map(Self::Unused),
+            2 => Ok(Self::Consumed),
+            3 => Wire::read(reader).map(Self::Lost),
+            _ => Err(reader.error("an unknown attendance")),
+        }
+    }
 }
 
 fn read_queue(reader: &mut Reader) -> Result<QueueEntry, WireError> {
@@ -175,6 +209,8 @@ fn read_queue(reader: &mut Reader) -> Result<QueueEntry, WireError> {
         created_at: Wire::read(reader)?,
         settings: Wire::read(reader)?,
         redrive: Option::<RedriveJob>::read(reader)?.map(Box::new),
+        // Queues of version 1 do not go by themselves.
+        attendance: if reader.version() < 2 { Attendance::Unused(Timestamp::new(0)) } else { Wire::read(reader)? },
         core: Queue::decode(reader)?,
         deadline: None,
         totals: model::queue::Totals::default(),

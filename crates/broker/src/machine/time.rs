@@ -44,6 +44,9 @@ impl Machine {
     }
 
     fn advance_queue(&mut self, id: QueueId, budget: &mut usize, effects: &mut Vec<Effect>) {
+        if self.end_unused(id, effects) {
+            return;
+        }
         let mut departed = Vec::new();
         let entry = self.queues.get_mut(&id).expect("a queue in the table of deadlines exists");
         if entry.core.advance(self.now, budget, &mut self.ledger, &mut departed) {
@@ -77,7 +80,7 @@ impl Machine {
     pub(super) fn reschedule_queue(&mut self, id: QueueId) {
         let Some(entry) = self.queues.get_mut(&id) else { return };
         let redrive = entry.redrive.as_ref().map(|job| job.next_at);
-        let due = [entry.core.next_deadline(), redrive].into_iter().flatten().min();
+        let due = [entry.core.next_deadline(), redrive, entry.goes_at()].into_iter().flatten().min();
         let old = std::mem::replace(&mut entry.deadline, due);
         self.move_deadline(Timed::Queue(id), old, due);
     }

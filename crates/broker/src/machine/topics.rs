@@ -19,6 +19,7 @@ use crate::command::Principal;
 use crate::effect::Effect;
 use crate::outcome::{Outcome, Placed};
 use crate::place::{MessageRef, SourceId, Stored};
+use crate::route::Target;
 use crate::topic::{Arrival, Topic};
 
 impl Machine {
@@ -103,6 +104,7 @@ impl Machine {
         self.unschedule(Timed::Topic(id), entry.deadline);
         let names = self.namespaces.get_mut(&request.topic.namespace).expect("the namespace of a topic exists");
         names.topics.remove(&request.topic.name);
+        names.exchanges.remove_target(&Target::Topic(id));
         Ok(Outcome::response(Response::DeleteTopic(Removed { messages })))
     }
 
@@ -149,7 +151,7 @@ impl Machine {
     }
 
     /// Lets each subscription see what was added.
-    fn feed_subscriptions(&mut self, id: TopicId, effects: &mut Vec<Effect>) {
+    pub(super) fn feed_subscriptions(&mut self, id: TopicId, effects: &mut Vec<Effect>) {
         let subscriptions: Vec<_> = self.topics[&id].subscriptions.values().copied().collect();
         for subscription in subscriptions {
             match self.subscriptions[&subscription].cursor {

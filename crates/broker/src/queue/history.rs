@@ -1,15 +1,18 @@
 //! Messages that leave a queue, and dead letters on their way back.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use model::message::{Availability, DeadLetter, DeadLetterReason, MessagePlace};
+use model::limits::DEATHS_MAX;
+use model::message::{Availability, DeadLetter, DeadLetterReason, Death, MessagePlace};
+use model::name::ExchangeName;
 use model::number::{Attempt, Timestamp};
 use model::queue::RedriveFilter;
 
-use super::Queue;
 use super::chunk::{Slot, State};
 use super::partition::Facts;
 use super::publish::Arrival;
+use super::{Queue, Way};
 use crate::liveness::Liveness;
 use crate::place::Stored;
 use crate::record::Head;
@@ -42,16 +45,70 @@ impl Departure {
         self.facts.dead_letter.as_ref().map_or("", |letter| &letter.origin)
     }
 
-    /// The same message for a dead-letter queue. It does not expire there on its old account.
-    pub fn into_dead_letter(self, origin: &str, now: Timestamp) -> Arrival {
-        let before = self.facts.dead_letter.as_ref().map_or(0, |letter| letter.count);
-        let letter = DeadLetter {
+    /// By which way it came to the queue, where that was remembered.
+    pub fn way(&self) -> Option<&Arc<Way>> {
+        self.facts.way.as_ref()
+    }
+
+    /// A message that a queue refused and that is a dead letter all the same.
+    pub fn refused(arrival: &Arrival) -> Self {
+        let facts = Facts { key: arrival.head.key, way: arrival.way.clone(), ..Facts::default() };
+        Self { slot: super::publish::slot(arrival), facts, reason: DeadLetterReason::Overflow }
+    }
+
+    /// Its history as a dead letter of this queue, which it leaves now.
+    pub fn letter(&self, origin: &str, now: Timestamp) -> DeadLetter {
+        let before = self.facts.dead_letter.as_deref();
+        DeadLetter {
             reason: self.reason,
             origin: origin.to_owned(),
             attempts: Attempt::new(self.slot.attempts),
-            count: before.saturating_add(1),
+            count: before.map_or(0, |letter| letter.count).saturating_add(1),
             at: now,
+            deaths: self.deaths(origin, now),
+            routed: None,
+        }
+    }
+
+    /// Every different move, this one in front.
+    fn deaths(&self, origin: &str, now: Timestamp) -> Vec<Death> {
+        let before = self.facts.dead_letter.as_deref();
+        let mut deaths = before.map_or_else(Vec::new, |letter| letter.deaths.clone());
+        let same = deaths.iter().position(|death| death.reason == self.reason && death.origin == origin);
+        let death = match same {
+            Some(at) => {
+                let known = deaths.remove(at);
+                Death { count: known.count.saturating_add(1), ..known }
+            }
+            None => {
+                let (exchange, routing_keys) = self.came_by();
+                Death {
+                    reason: self.reason,
+                    origin: origin.to_owned(),
+                    count: 1,
+                    at: now,
+                    exchange,
+                    routing_keys,
+                    ttl: None,
+                }
+            }
         };
+        deaths.insert(0, death);
+        deaths.truncate(DEATHS_MAX);
+        deaths
+    }
+
+    /// What is known here of its way; otherwise its record knows.
+    fn came_by(&self) -> (Option<ExchangeName>, Vec<String>) {
+        if let Some(routed) = self.facts.dead_letter.as_deref().and_then(|letter| letter.routed.as_ref()) {
+            return (Some(routed.exchange.clone()), vec![routed.routing_key.to_string()]);
+        }
+        let keys = |way: &Arc<Way>| way.keys.iter().map(ToString::to_string).collect();
+        self.facts.way.as_ref().map_or((None, Vec::new()), |way| (Some(way.exchange.clone()), keys(way)))
+    }
+
+    /// The same message for where dead letters go. It does not expire there on its old account.
+    pub fn into_dead_letter(self, letter: DeadLetter) -> Arrival {
         self.into_arrival(Some(letter))
     }
 
@@ -77,6 +134,7 @@ impl Departure {
             head,
             published_at: self.slot.published_at,
             dead_letter: dead_letter.map(Box::new),
+            way: self.facts.way,
         }
     }
 }

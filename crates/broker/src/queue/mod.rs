@@ -16,12 +16,13 @@ mod peek;
 mod publish;
 mod ready;
 mod snapshot;
+mod way;
 mod window;
 
 use std::collections::BTreeSet;
 
 use model::message::{DeadLetter, DeadLetterReason, MessagePlace};
-use model::number::{Attempt, ByteSize, Epoch, LogIndex, Offset, Partition, Sequence, Span, Timestamp};
+use model::number::{Attempt, ByteSize, Epoch, LogIndex, Offset, Partition, Priority, Sequence, Span, Timestamp};
 use model::queue::{DeliveryOrder, NackAction, Overflow, QueueCounts, QueueSettings};
 use model::receipt::{Receipt, Settlement};
 
@@ -35,6 +36,7 @@ use partition::Messages;
 pub use history::Departure;
 pub use peek::PeekedPlace;
 pub use publish::{Arrival, Full};
+pub use way::Way;
 
 /// How a queue behaves, as far as its core is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,10 @@ pub struct Rules {
     pub order: DeliveryOrder,
     /// Partitions.
     pub partitions: u32,
+    /// The highest priority that counts.
+    pub priority_max: Option<Priority>,
+    /// Whether it is remembered by which way each message came.
+    pub keeps_way: bool,
 }
 
 impl From<&QueueSettings> for Rules {
@@ -68,6 +74,8 @@ impl From<&QueueSettings> for Rules {
             deduplication: settings.deduplication,
             order: settings.order,
             partitions: settings.partitions,
+            priority_max: settings.priority_max,
+            keeps_way: settings.dead_letter_exchange.is_some() && settings.dead_letter_key.is_none(),
         }
     }
 }
@@ -269,6 +277,13 @@ impl Queue {
         let messages = self.partitions.iter().filter_map(Messages::next_deadline);
         let ids = self.seen.as_ref().and_then(|seen| seen.deadline(self.rules.deduplication));
         messages.chain(ids).min()
+    }
+
+    /// How many of these messages still wait for a consumer.
+    pub fn ready_among(&self, places: &BTreeSet<(Partition, Sequence)>) -> u64 {
+        let ready =
+            |place: &&(Partition, Sequence)| self.partition(place.0).is_some_and(|messages| messages.is_ready(place.1));
+        u64::try_from(places.iter().filter(ready).count()).unwrap_or(u64::MAX)
     }
 
     /// How many messages are in which state.

@@ -6,6 +6,7 @@
 //! Rare facts (key, expiry, history) are kept beside the slots, so that plain messages cost nothing more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::message::{DeadLetter, DeadLetterReason};
 use model::number::{Attempt, ByteSize, Epoch, Partition, Priority, Sequence, Span, Timestamp};
@@ -16,7 +17,7 @@ use super::chunk::{Slot, Slots, State};
 use super::history::Departure;
 use super::key_order::KeyOrder;
 use super::ready::Ready;
-use super::{Picked, next_attempt};
+use super::{Picked, Way, next_attempt};
 use crate::command::{LeaseEnd, Pick};
 use crate::liveness::Liveness;
 use crate::place::MessageRef;
@@ -28,6 +29,7 @@ pub(super) struct Facts {
     pub(super) key: Option<KeyHash>,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) dead_letter: Option<Box<DeadLetter>>,
+    pub(super) way: Option<Arc<Way>>,
 }
 
 /// Who has a message and for how long.
@@ -80,6 +82,11 @@ impl Messages {
             leased: count(self.leases.len()),
             bytes: ByteSize::new(self.bytes),
         }
+    }
+
+    /// Whether a message waits for a consumer.
+    pub(super) fn is_ready(&self, sequence: Sequence) -> bool {
+        self.slots.get(sequence).is_some_and(|slot| slot.state == State::Ready)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (Sequence, &Slot)> {

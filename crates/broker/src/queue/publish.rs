@@ -1,6 +1,7 @@
 //! Messages that come in: checked against the bounds together, then placed one by one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::message::{Availability, DeadLetter, DeadLetterReason, MessagePlace};
 use model::number::{ByteSize, Partition, Sequence, Span, Timestamp};
@@ -10,7 +11,7 @@ use mutant::Mutant;
 use super::chunk::{Slot, State};
 use super::history::Departure;
 use super::partition::Facts;
-use super::{Queue, Rules};
+use super::{Queue, Rules, Way};
 use crate::deduplication::Deduplication;
 use crate::liveness::Liveness;
 use crate::outcome::Placed;
@@ -28,12 +29,14 @@ pub struct Arrival {
     pub published_at: Timestamp,
     /// Its history as a dead letter.
     pub dead_letter: Option<Box<DeadLetter>>,
+    /// By which way it comes.
+    pub way: Option<Arc<Way>>,
 }
 
 impl Arrival {
     /// A message that is published now.
     pub const fn new(stored: Stored, head: Head, now: Timestamp) -> Self {
-        Self { stored, head, published_at: now, dead_letter: None }
+        Self { stored, head, published_at: now, dead_letter: None, way: None }
     }
 }
 
@@ -127,18 +130,18 @@ impl Queue {
         let mut new = Load::default();
         for arrival in arrivals.iter().filter(&mut is_new) {
             let is_delayed = due_at(now, arrival.head.availability).is_some();
-            new.add(u64::from(arrival.stored.bytes), overflow == Overflow::Reject || is_delayed);
+            new.add(u64::from(arrival.stored.bytes), overflow != Overflow::DropOldest || is_delayed);
         }
         let counts = self.counts();
         let all = counts.ready + counts.delayed + counts.leased;
         let waiting_bytes: u64 = self.partitions.iter().map(|messages| messages.bytes_waiting).sum();
         let (messages, bytes) = match overflow {
-            Overflow::Reject => (all, counts.bytes.get()),
+            Overflow::Reject | Overflow::RejectToDeadLetter => (all, counts.bytes.get()),
             Overflow::DropOldest => (all - counts.ready, counts.bytes.get() - waiting_bytes),
         };
         let does_not_fit = |max: u64, held: u64, new: u64| new > 0 && held.saturating_add(new) > max;
         let bound = |max: u64, held: u64, new: u64, unit: &str| match overflow {
-            Overflow::Reject => format!("it holds {held} of {max} {unit}"),
+            Overflow::Reject | Overflow::RejectToDeadLetter => format!("it holds {held} of {max} {unit}"),
             Overflow::DropOldest => {
                 format!("of {max} {unit} {held} cannot be dropped, and {new} would have to stay")
             }
@@ -163,7 +166,9 @@ impl Queue {
         let partition = self.route(arrival);
         let due = due_at(now, arrival.head.availability);
         let expires_at = expires_at(now, due, &self.rules, &arrival.head, arrival.dead_letter.is_some());
-        let (slot, facts) = (slot(arrival), self.facts(arrival, expires_at));
+        let mut slot = slot(arrival);
+        slot.priority = self.rules.priority_max.map_or(slot.priority, |max| slot.priority.min(max));
+        let facts = self.facts(arrival, expires_at);
         let messages = self.partition_mut(partition).expect("routing stays within the partitions");
         let sequence = Sequence::new(messages.next);
         messages.add(sequence, slot, facts, due, ledger);
@@ -191,7 +196,12 @@ impl Queue {
     fn facts(&self, arrival: &Arrival, expires_at: Option<Timestamp>) -> Facts {
         let keeps_key =
             self.rules.order == DeliveryOrder::PerKey || self.rules.partitions > 1 || arrival.dead_letter.is_some();
-        Facts { key: arrival.head.key.filter(|_| keeps_key), expires_at, dead_letter: arrival.dead_letter.clone() }
+        Facts {
+            key: arrival.head.key.filter(|_| keeps_key),
+            expires_at,
+            dead_letter: arrival.dead_letter.clone(),
+            way: arrival.way.clone().filter(|_| self.rules.keeps_way),
+        }
     }
 
     /// Drops the oldest waiting messages until the bounds hold or only delayed and leased ones are left.

@@ -5,23 +5,27 @@
 //! Invariant: a decoded queue behaves the same and encodes to the same bytes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use model::message::{DeadLetter, MessagePlace};
+use model::message::{DeadLetter, Death, MessagePlace};
 use model::number::{LogIndex, Priority, Sequence, Timestamp};
 use model::queue::DeliveryOrder;
 use mutant::Mutant;
 
 use super::chunk::{Slot, State};
 use super::partition::{Facts, Lease, Messages, Timer};
-use super::{Queue, Rules};
+use super::{Queue, Rules, Way};
 use crate::codec::{Wire, fields, numbers};
 use crate::command::LeaseEnd;
 use crate::deduplication::Deduplication;
 use crate::record::{IdHash, KeyHash};
 use crate::wire::{Reader, WireError, Writer};
 
-fields!(Rules { max_messages, max_bytes, overflow, message_ttl, delivery_limit, deduplication, order, partitions });
-fields!(DeadLetter { reason, origin, attempts, count, at });
+fields!(Rules { max_messages, max_bytes, overflow, message_ttl, delivery_limit, deduplication, order, partitions } since 2 {
+    priority_max, keeps_way
+});
+fields!(DeadLetter { reason, origin, attempts, count, at } since 2 { deaths, routed });
+fields!(Death { reason, origin, count, at, exchange, routing_keys, ttl });
 fields!(Lease { epoch, end });
 numbers!(State { 0 => Free, 1 => Ready, 2 => Blocked, 3 => Delayed, 4 => Leased });
 
@@ -52,11 +56,14 @@ impl Wire for Facts {
         self.key.write(writer);
         self.expires_at.write(writer);
         self.dead_letter.as_deref().cloned().write(writer);
+        self.way.as_deref().cloned().write(writer);
     }
 
     fn read(reader: &mut Reader) -> Result<Self, WireError> {
         let (key, expires_at) = (Wire::read(reader)?, Wire::read(reader)?);
-        Ok(Self { key, expires_at, dead_letter: Option::<DeadLetter>::read(reader)?.map(Box::new) })
+        let dead_letter = Option::<DeadLetter>::read(reader)?.map(Box::new);
+        let way = if reader.version() < 2 { None } else { Option::<Way>::read(reader)?.map(Arc::new) };
+        Ok(Self { key, expires_at, dead_letter, way })
     }
 }
 

@@ -40,6 +40,8 @@ impl Shared {
             deduplication: Span::new(0),
             order: DeliveryOrder::Fifo,
             partitions: topic.settings().partitions,
+            priority_max: None,
+            keeps_way: false,
         };
         let next = topic.histories().map(|(_, history)| history.locate(start)).collect();
         Self { window: Queue::new(rules), next }

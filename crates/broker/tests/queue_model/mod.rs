@@ -78,7 +78,13 @@ impl Kept {
             id: None,
             empty: false,
         };
-        Arrival { stored: self.stored, head, published_at: self.published_at, dead_letter: letter.map(Box::new) }
+        Arrival {
+            stored: self.stored,
+            head,
+            published_at: self.published_at,
+            dead_letter: letter.map(Box::new),
+            way: None,
+        }
     }
 }
 
@@ -232,7 +238,15 @@ impl Model {
         let gone = self.remove(place);
         let count = gone.letter.as_ref().map_or(0, |letter| letter.count) + 1;
         let attempts = Attempt::new(gone.attempts);
-        let letter = DeadLetter { reason, origin: "queue default/a".to_owned(), attempts, count, at };
+        let letter = DeadLetter {
+            reason,
+            origin: "queue default/a".to_owned(),
+            attempts,
+            count,
+            at,
+            deaths: Vec::new(),
+            routed: None,
+        };
         self.departed.push(gone.into_arrival(Some(letter)));
     }
 

@@ -27,6 +27,15 @@ pub(crate) fn outcome(outcome: &Result<Outcome, Refusal>) -> String {
             };
             placed.iter().map(place).collect::<Vec<_>>().join(" ")
         }
+        Ok(Outcome::Routed(tallies)) => {
+            let tally = |tally: &broker::outcome::Tally| {
+                let duplicates =
+                    if tally.duplicates > 0 { format!(", {} had it", tally.duplicates) } else { String::new() };
+                let refused = if tally.refused > 0 { format!(", {} refused", tally.refused) } else { String::new() };
+                format!("{} by {}{duplicates}{refused}", tally.fate.word(), tally.taken)
+            };
+            tallies.iter().map(tally).collect::<Vec<_>>().join("; ")
+        }
         Ok(Outcome::Response(answer)) => response(answer).join(", "),
     }
 }
@@ -67,6 +76,22 @@ pub(crate) fn response(response: &Response) -> Vec<String> {
             names.extend(page.next.iter().map(|next| format!("next: {next}")));
             names
         }
+        Response::CreateExchange(made) => vec![made_or_found(made.created)],
+        Response::Bind(done) => vec![if done.changed { "bound" } else { "bound already" }.to_owned()],
+        Response::Unbind(done) => vec![if done.changed { "unbound" } else { "not bound" }.to_owned()],
+        Response::ListExchanges(page) => page
+            .items
+            .iter()
+            .map(|item| {
+                let kind = item.settings.kind.word();
+                format!("{} {kind}, {} bindings", item.exchange.name.word(), item.bindings)
+            })
+            .collect(),
+        Response::ListBindings(page) => page
+            .items
+            .iter()
+            .map(|item| format!("{} to {} by {}", item.source.name.word(), item.destination, item.routing_key))
+            .collect(),
         _ => vec!["done".to_owned()],
     }
 }
@@ -109,8 +134,22 @@ pub(crate) fn peeked(body: &str, place: &PeekedPlace) -> String {
 fn letter(letter: Option<&DeadLetter>) -> String {
     letter.map_or(String::new(), |letter| {
         let reason = letter.reason.word();
+        let deaths: Vec<_> = letter
+            .deaths
+            .iter()
+            .map(|death| format!("{} {}x{}", death.origin, death.reason.word(), death.count))
+            .collect();
+        let deaths = if deaths.len() > 1 || letter.routed.is_some() {
+            format!(" [{}]", deaths.join(", "))
+        } else {
+            String::new()
+        };
+        let routed = letter
+            .routed
+            .as_ref()
+            .map_or(String::new(), |way| format!(" by {:?} {:?}", way.exchange.word(), way.routing_key.as_str()));
         format!(
-            ", dead letter: {reason} in {} after {} attempts, time {}",
+            ", dead letter: {reason} in {} after {} attempts, time {}{deaths}{routed}",
             letter.origin, letter.attempts, letter.count
         )
     })

@@ -2,13 +2,14 @@
 //! script tests that touches the interface of the machine.
 
 mod answer;
+mod routes;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use broker::Machine;
 use broker::codec;
-use broker::command::{Action, Command, LeaseEnd, Principal};
+use broker::command::{Action, Command, LeaseEnd, Principal, Usage};
 use broker::effect::Effect;
 use broker::machine::Answer;
 use broker::outcome::Outcome;
@@ -63,6 +64,7 @@ impl World {
                 self.pass_time();
                 self.take(&by, &mut words)
             }
+            "use" => self.note_use(&mut words),
             "wait" => self.submit(by, Action::Tick),
             _ => match words.request(&verb, &self.receipts) {
                 words::Said::Action(action) => self.submit(by, action),
@@ -92,6 +94,22 @@ impl World {
     fn restart(&mut self) -> String {
         self.machine = restored(&self.machine);
         self.submit(Principal::System, Action::OpenEpoch).join(", ")
+    }
+
+    /// What the leader tells of the consumers of a queue.
+    fn note_use(&mut self, words: &mut Words) -> Vec<String> {
+        let source = words.source();
+        let usage = match words.next().as_str() {
+            "consumed" => Usage::Consumed,
+            "left" => Usage::Left,
+            "asked" => Usage::Asked,
+            other => panic!("nothing is called {other} here"),
+        };
+        let Ok((SourceId::Queue(queue), _)) = self.machine.consumable(&Principal::System, &source) else {
+            return vec!["no such queue".to_owned()];
+        };
+        let epoch = self.machine.epoch();
+        self.submit(Principal::System, Action::NoteUse { queue, epoch, usage })
     }
 
     fn submit(&mut self, by: Principal, action: Action) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use broker::command::Action;
 use broker::record;
 use bytes::Bytes;
+use model::binding::RoutingKey;
 use model::message::{Availability, DeadLetterReason, MessageId, MessagePlace, MessageState, NewMessage};
 use model::name::{
     MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName, TopicRef,
@@ -14,7 +15,7 @@ use model::number::{ByteSize, Offset, Partition, Priority, Sequence, Span, Times
 use model::operation::Request;
 use model::page::PageRequest;
 use model::queue::{
-    Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, DeliveryOrder, DescribeQueue, Extend,
+    Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, DeliveryOrder, DescribeQueue, Extend, Life,
     ListQueues, Nack, NackAction, Overflow, Peek, PurgeQueue, QueuePatch, QueueSettings, Redrive, RedriveFilter,
     TransferQueue,
 };
@@ -86,6 +87,15 @@ impl Words {
     pub(crate) fn flag(&mut self, word: &str) -> bool {
         let at = self.words.iter().position(|other| other == word);
         at.map(|at| self.words.remove(at)).is_some()
+    }
+
+    /// Takes the next word out that starts with one of these; the prefix and the rest.
+    pub(super) fn prefixed(&mut self, prefixes: &[&'static str]) -> Option<(&'static str, String)> {
+        let starts = |word: &String| prefixes.iter().find(|prefix| word.starts_with(**prefix)).copied();
+        let at = self.words.iter().rposition(|word| starts(word).is_some())?;
+        let word = self.words.remove(at);
+        let prefix = starts(&word)?;
+        Some((prefix, word[prefix.len()..].to_owned()))
     }
 
     fn queue(&mut self) -> QueueRef {
@@ -164,12 +174,20 @@ impl Words {
         self.rest().iter().map(place).collect()
     }
 
+    fn overflow(&mut self) -> Overflow {
+        match (self.flag("drop-oldest"), self.flag("reject-to-dead")) {
+            (true, _) => Overflow::DropOldest,
+            (false, true) => Overflow::RejectToDeadLetter,
+            (false, false) => Overflow::Reject,
+        }
+    }
+
     fn queue_settings(&mut self) -> QueueSettings {
         let defaults = QueueSettings::default();
         QueueSettings {
             max_messages: self.number("max"),
             max_bytes: self.number("bytes").map(ByteSize::new),
-            overflow: if self.flag("drop-oldest") { Overflow::DropOldest } else { Overflow::Reject },
+            overflow: self.overflow(),
             message_ttl: self.number("ttl").map(Span::new),
             lease: defaults.lease,
             delivery_limit: self.small("limit").unwrap_or(defaults.delivery_limit),
@@ -177,6 +195,21 @@ impl Words {
             deduplication: self.number("dedup").map_or(defaults.deduplication, Span::new),
             order: if self.flag("per-key") { DeliveryOrder::PerKey } else { DeliveryOrder::Fifo },
             partitions: self.small("partitions").unwrap_or(1),
+            dead_letter_exchange: self.text("dlx").map(|name| super::routes::exchange_name(&name)),
+            dead_letter_key: self.text("dlk").map(|key| RoutingKey::parse(&key).unwrap()),
+            priority_max: self.number("prio-max").map(|max| Priority::new(u8::try_from(max).unwrap()).unwrap()),
+            expires: self.number("expires").map(Span::new),
+            auto_delete: self.flag("auto-delete"),
+            life: self.life(),
+            ..defaults
+        }
+    }
+
+    fn life(&mut self) -> Life {
+        match (self.flag("transient"), self.text("exclusive")) {
+            (true, _) => Life::Transient,
+            (false, Some(holder)) => Life::Exclusive { holder },
+            (false, None) => Life::Permanent,
         }
     }
 
@@ -225,6 +258,12 @@ impl Words {
         }
         if let Some(action) = self.topic_action(verb) {
             return Said::Action(action);
+        }
+        if let Some(action) = self.exchange_action(verb) {
+            return Said::Action(action);
+        }
+        if let Some(request) = self.exchange_question(verb) {
+            return Said::Read(request);
         }
         Said::Read(self.question(verb))
     }

@@ -50,6 +50,9 @@ table! {
     "Subscriptions" {
         CreateSubscription DescribeSubscription DeleteSubscription ListSubscriptions Commit Seek LeaveSubscription
     }
+    "Exchanges" {
+        CreateExchange DescribeExchange DeleteExchange ListExchanges PublishExchange Bind Unbind ListBindings
+    }
     "Access" {
         CreateUser AlterUser DescribeUser DeleteUser ListUsers AddGrant RemoveGrant ListGrants CreateToken ListTokens
         RevokeToken Login Logout WhoAmI CreateNamespace DeleteNamespace ListNamespaces

@@ -160,6 +160,8 @@ impl RemoteBackend {
                     source: Some(request.source.to_wire()),
                     lease_ms: request.lease.to_wire(),
                     member: request.member.to_wire(),
+                    priority: request.priority,
+                    sharing: request.sharing.to_wire(),
                 }),
                 credit: request.credit,
                 settles: Vec::new(),

@@ -58,6 +58,8 @@ fn opening(request: pb::DeliverRequest) -> Result<Consume, Refusal> {
         credit: request.credit,
         lease: Option::<Span>::from_wire(open.lease_ms)?,
         member: Option::<MemberName>::from_wire(open.member)?,
+        priority: open.priority,
+        sharing: Wire::from_wire(open.sharing)?,
     })
 }
 
@@ -180,20 +182,9 @@ impl Deliver {
 
 /// Body and headers of a delivery in bytes, with a little for its frame.
 fn size(delivery: &Delivery) -> u64 {
-    use model::message::HeaderValue;
     let message = &delivery.message;
-    let headers: usize = message
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            name.len()
-                + match value {
-                    HeaderValue::Text(text) => text.len(),
-                    HeaderValue::Binary(bytes) => bytes.len(),
-                    HeaderValue::Integer(_) | HeaderValue::Real(_) | HeaderValue::Boolean(_) => 8,
-                }
-        })
-        .sum();
+    let properties = message.properties.as_ref().map_or(0, |properties| properties.size());
+    let headers = model::header::headers_size(&message.headers) + properties;
     u64::try_from(message.body.len() + headers + 64).unwrap_or(u64::MAX)
 }
 

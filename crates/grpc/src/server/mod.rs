@@ -6,6 +6,7 @@
 mod access;
 mod deadline;
 mod deliver;
+mod exchanges;
 mod gate;
 mod identity;
 mod lifecycle;

@@ -22,13 +22,20 @@ use crate::limits::{
     KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
 };
 use crate::proto::{
-    DESCRIPTORS, access_server::AccessServer, node_server::NodeServer, queues_server::QueuesServer,
-    subscriptions_server::SubscriptionsServer, topics_server::TopicsServer,
+    DESCRIPTORS, access_server::AccessServer, exchanges_server::ExchangesServer, node_server::NodeServer,
+    queues_server::QueuesServer, subscriptions_server::SubscriptionsServer, topics_server::TopicsServer,
 };
 
 /// The names under which health answers; the empty one means the server as a whole.
-const SERVICES: [&str; 6] =
-    ["", "recado.v1.Queues", "recado.v1.Topics", "recado.v1.Subscriptions", "recado.v1.Access", "recado.v1.Node"];
+const SERVICES: [&str; 7] = [
+    "",
+    "recado.v1.Queues",
+    "recado.v1.Topics",
+    "recado.v1.Subscriptions",
+    "recado.v1.Exchanges",
+    "recado.v1.Access",
+    "recado.v1.Node",
+];
 
 /// Certificate chain and key for TLS, as PEM.
 #[derive(Clone)]
@@ -94,6 +101,7 @@ pub fn routes(backend: Arc<dyn Backend>, settings: Settings, lifecycle: Lifecycl
         .add_service(gated!(QueuesServer, GRPC_MESSAGE_BYTES_MAX))
         .add_service(gated!(TopicsServer, GRPC_MESSAGE_BYTES_MAX))
         .add_service(gated!(SubscriptionsServer, GRPC_MESSAGE_BYTES_MAX))
+        .add_service(gated!(ExchangesServer, GRPC_MESSAGE_BYTES_MAX))
         .add_service(gated!(AccessServer, ACCESS_MESSAGE_BYTES_MAX))
         .add_service(gated!(NodeServer, GRPC_MESSAGE_BYTES_MAX)))
 }

@@ -11,8 +11,15 @@ use model::refusal::Refusal;
 use crate::proto as pb;
 use crate::words::remember;
 
-const NAME_KINDS: [NameKind; 6] =
-    [NameKind::Namespace, NameKind::Queue, NameKind::Topic, NameKind::Subscription, NameKind::User, NameKind::Member];
+const NAME_KINDS: [NameKind; 7] = [
+    NameKind::Namespace,
+    NameKind::Queue,
+    NameKind::Topic,
+    NameKind::Subscription,
+    NameKind::User,
+    NameKind::Member,
+    NameKind::Exchange,
+];
 
 /// The failure that a problem tells of.
 pub(crate) fn failure(problem: pb::Problem) -> Failure {
@@ -59,6 +66,12 @@ pub(crate) fn failure(problem: pb::Problem) -> Failure {
         | Code::SubscriptionExists
         | Code::SubscriptionKind
         | Code::NotAssigned
+        | Code::ExchangeNotFound
+        | Code::ExchangeExists
+        | Code::ExchangeInUse
+        | Code::ExchangeInternal
+        | Code::ExchangeReserved
+        | Code::ConsumerAlone
         | Code::UserNotFound
         | Code::UserExists
         | Code::LastAdministrator
@@ -121,6 +134,12 @@ fn refusal_by_name(code: Code, values: &pb::ProblemValues) -> Option<Refusal> {
         Code::TopicExists => Refusal::TopicExists { name, difference },
         Code::SubscriptionNotFound => Refusal::SubscriptionNotFound { name },
         Code::SubscriptionExists => Refusal::SubscriptionExists { name, difference },
+        Code::ExchangeNotFound => Refusal::ExchangeNotFound { name },
+        Code::ExchangeExists => Refusal::ExchangeExists { name, difference },
+        Code::ExchangeInUse => Refusal::ExchangeInUse { name, bindings: values.count },
+        Code::ExchangeInternal => Refusal::ExchangeInternal { name },
+        Code::ExchangeReserved => Refusal::ExchangeReserved { name },
+        Code::ConsumerAlone => Refusal::ConsumerAlone { name },
         Code::UserNotFound => Refusal::UserNotFound { name },
         Code::UserExists => Refusal::UserExists { name },
         Code::LastAdministrator => Refusal::LastAdministrator { name },

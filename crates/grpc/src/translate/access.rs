@@ -24,7 +24,7 @@ struct RolesPatch;
 enumeration! {
     Right { Create Describe Alter Delete Publish Consume Peek Purge Seek Administer Monitor Audit }
     Role { Admin Operator Developer Publisher Consumer Monitor Auditor }
-    ResourceKind { Queue Topic Broker }
+    ResourceKind { Queue Topic Broker Exchange }
     Effect { Allow Deny }
     TokenKind { Session Api }
     Protocol { Http Grpc Amqp Kafka Internal }

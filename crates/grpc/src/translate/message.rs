@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use model::Refusal;
 use model::message::{
-    Availability, DeadLetter, DeadLetterReason, Delivery, HeaderValue, Message, MessagePlace, MessageState, NewMessage,
+    Availability, DeadLetter, DeadLetterReason, Death, Delivery, Message, MessagePlace, MessageState, NewMessage,
     Peeked, Record,
 };
 use model::number::{Attempt, Epoch, Partition, QueueId, Sequence, Span, SubscriptionId, Timestamp};
@@ -26,7 +26,24 @@ enumeration! {
 }
 
 messages! {
-    DeadLetter = DeadLetter { reason = reason; origin = origin; attempts = attempts; count = count; at = at_ms; }
+    DeadLetter = DeadLetter {
+        reason = reason;
+        origin = origin;
+        attempts = attempts;
+        count = count;
+        at = at_ms;
+        deaths = deaths;
+        routed = routed;
+    }
+    Death = Death {
+        reason = reason;
+        origin = origin;
+        count = count;
+        at = at_ms;
+        exchange = exchange;
+        routing_keys = routing_keys;
+        ttl = ttl_ms;
+    }
     Message = Message {
         id = id;
         body = body;
@@ -37,6 +54,9 @@ messages! {
         published_at = published_at_ms;
         expires_at = expires_at_ms;
         sender = sender;
+        ttl = ttl_ms;
+        properties = properties;
+        routed = routed;
     }
     Delivery = Delivery {
         message = message, Required;
@@ -70,35 +90,6 @@ messages! {
     Done = Done {}
 }
 
-impl Wire for (String, HeaderValue) {
-    type Form = pb::Header;
-
-    fn to_wire(self) -> pb::Header {
-        use pb::header::Value;
-        let (name, value) = self;
-        let value = match value {
-            HeaderValue::Text(text) => Value::Text(text),
-            HeaderValue::Integer(number) => Value::Integer(number),
-            HeaderValue::Real(number) => Value::Real(number),
-            HeaderValue::Boolean(truth) => Value::Boolean(truth),
-            HeaderValue::Binary(bytes) => Value::Binary(bytes),
-        };
-        pb::Header { name, value: Some(value) }
-    }
-
-    fn from_wire(form: pb::Header) -> Result<Self, Refusal> {
-        use pb::header::Value;
-        let value = match form.value.ok_or_else(|| missing("headers.value"))? {
-            Value::Text(text) => HeaderValue::Text(text),
-            Value::Integer(number) => HeaderValue::Integer(number),
-            Value::Real(number) => HeaderValue::Real(number),
-            Value::Boolean(truth) => HeaderValue::Boolean(truth),
-            Value::Binary(bytes) => HeaderValue::Binary(bytes),
-        };
-        Ok((form.name, value))
-    }
-}
-
 impl Wire for NewMessage {
     type Form = pb::NewMessage;
 
@@ -117,6 +108,7 @@ impl Wire for NewMessage {
                 Availability::At(time) => Some(Form::AvailableAtMs(time.get())),
             },
             id: self.id.to_wire(),
+            properties: self.properties.to_wire(),
         }
     }
 
@@ -135,6 +127,7 @@ impl Wire for NewMessage {
                 Some(Form::AvailableAtMs(time)) => Availability::At(Timestamp::new(time)),
             },
             id: Wire::from_wire(form.id)?,
+            properties: Wire::from_wire(form.properties)?,
         })
     }
 }

@@ -3,6 +3,8 @@
 //! Called by the server for requests and by the client for responses. Tests: `tests.rs` beside this file.
 
 pub(crate) mod access;
+pub(crate) mod exchange;
+pub(crate) mod header;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod queue;
@@ -16,11 +18,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::Refusal;
+use model::binding::RoutingKey;
 use model::caller::Secret;
 use model::message::MessageId;
 use model::name::{
-    MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName, TopicRef,
-    UserName,
+    ExchangeName, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName,
+    TopicRef, UserName,
 };
 use model::number::{
     Attempt, ByteSize, Epoch, Generation, LogIndex, Offset, Partition, Priority, QueueId, Sequence, Span,
@@ -274,7 +277,7 @@ macro_rules! names {
 pub(crate) use {enumeration, messages, way};
 
 same! { bool u32 u64 String Bytes }
-names! { QueueName TopicName SubscriptionName UserName MemberName MessageId }
+names! { QueueName TopicName SubscriptionName UserName MemberName MessageId ExchangeName RoutingKey }
 numbers! {
     UserId(u64) QueueId(u64) TopicId(u64) SubscriptionId(u64) TokenId(u64) Offset(u64) Sequence(u64) Epoch(u64)
     LogIndex(u64) Generation(u64) Timestamp(u64) Span(u64) ByteSize(u64) Partition(u32) Attempt(u32)

@@ -2,10 +2,11 @@
 //! Invariant: an absent setting means the default that `QueueSettings::default` has.
 
 use model::Refusal;
+use model::backend::Sharing;
 use model::number::Span;
 use model::queue::{
     Ack, AlterQueue, CancelMessages, Cancelled, CreateQueue, Created, DeleteQueue, DeliveryOrder, DescribeQueue,
-    Extend, ListQueues, Nack, NackAction, Overflow, Peek, PeekedMessages, Publish, Published, PublishedMessage,
+    Extend, Life, ListQueues, Nack, NackAction, Overflow, Peek, PeekedMessages, Publish, Published, PublishedMessage,
     PurgeQueue, QueueCounts, QueueDescription, QueuePage, QueuePatch, QueueSettings, Receive, Received, Redrive,
     RedriveFilter, RedriveProgress, Redriven, Settled, TransferQueue,
 };
@@ -16,8 +17,9 @@ use crate::proto as pb;
 type CreatedQueue = Created<QueueDescription>;
 
 enumeration! {
-    Overflow, unset Reject { Reject DropOldest }
+    Overflow, unset Reject { Reject DropOldest RejectToDeadLetter }
     DeliveryOrder, unset Fifo { Fifo PerKey }
+    Sharing, unset Shared { Shared Alone }
 }
 
 messages! {
@@ -32,6 +34,15 @@ messages! {
         deduplication = deduplication_ms, Or(QueueSettings::default().deduplication);
         order = order;
         partitions = partitions, Or(QueueSettings::default().partitions);
+        dead_letter_exchange = dead_letter_exchange;
+        dead_letter_key = dead_letter_key;
+        priority_max = priority_max;
+        expires = expires_ms;
+        life = life, OrDefault;
+        auto_delete = auto_delete;
+        single_active_consumer = single_active_consumer;
+        consumer_timeout = consumer_timeout_ms;
+        arguments = arguments;
     }
     QueuePatch = QueuePatch {
         max_messages = max_messages, BoundPatch;
@@ -42,6 +53,10 @@ messages! {
         delivery_limit = delivery_limit;
         dead_letter = dead_letter, NamePatch;
         deduplication = deduplication_ms;
+        dead_letter_exchange = dead_letter_exchange, NamePatch;
+        dead_letter_key = dead_letter_key, NamePatch;
+        expires = expires_ms, BoundPatch;
+        consumer_timeout = consumer_timeout_ms, BoundPatch;
     }
     QueueCounts = QueueCounts { ready = ready; delayed = delayed; leased = leased; bytes = bytes; }
     RedriveProgress = RedriveProgress { moved = moved; rate = rate; }
@@ -98,6 +113,30 @@ messages! {
         rate = rate;
     }
     Redriven = Redriven { moved = moved; running = running; }
+}
+
+impl Wire for Life {
+    type Form = pb::Life;
+
+    fn to_wire(self) -> pb::Life {
+        use pb::life::Life as Form;
+        pb::Life {
+            life: match self {
+                Self::Permanent => None,
+                Self::Transient => Some(Form::Transient(pb::Done {})),
+                Self::Exclusive { holder } => Some(Form::Holder(holder)),
+            },
+        }
+    }
+
+    fn from_wire(form: pb::Life) -> Result<Self, Refusal> {
+        use pb::life::Life as Form;
+        Ok(match form.life {
+            None => Self::Permanent,
+            Some(Form::Transient(pb::Done {})) => Self::Transient,
+            Some(Form::Holder(holder)) => Self::Exclusive { holder },
+        })
+    }
 }
 
 impl Wire for Nack {

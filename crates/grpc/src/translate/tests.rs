@@ -51,6 +51,8 @@ operations! {
     subscription {
         CreateSubscription DescribeSubscription DeleteSubscription ListSubscriptions Commit Seek LeaveSubscription
     }
+    exchange { CreateExchange DescribeExchange DeleteExchange ListExchanges }
+    binding { PublishExchange Bind Unbind ListBindings }
     access {
         CreateUser AlterUser DescribeUser DeleteUser ListUsers AddGrant RemoveGrant ListGrants CreateToken ListTokens
         RevokeToken Login Logout WhoAmI CreateNamespace DeleteNamespace ListNamespaces

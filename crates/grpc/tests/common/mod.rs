@@ -171,6 +171,9 @@ pub fn delivery(number: u64, body: usize) -> Delivery {
             published_at: Timestamp::new(1),
             expires_at: None,
             sender: "ana".into(),
+            ttl: None,
+            properties: None,
+            routed: None,
         },
         receipt: Some(receipt(number)),
         attempt: Attempt::new(1),
@@ -194,6 +197,10 @@ impl Deliveries for HandedOut {
 
     fn add_credit(&mut self, messages: u32) {
         self.credit.send(messages).unwrap();
+    }
+
+    fn stop(&mut self) {
+        self.deliveries.close();
     }
 }
 

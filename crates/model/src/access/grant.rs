@@ -16,11 +16,13 @@ pub enum ResourceKind {
     Topic,
     /// The broker itself: users, namespaces, nodes, the audit log.
     Broker,
+    /// Exchanges and the bindings that leave them.
+    Exchange,
 }
 
 impl ResourceKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Queue, Self::Topic, Self::Broker];
+    pub const ALL: [Self; 4] = [Self::Queue, Self::Topic, Self::Exchange, Self::Broker];
 
     /// The stable word for it.
     pub const fn word(self) -> &'static str {
@@ -28,6 +30,7 @@ impl ResourceKind {
             Self::Queue => "queue",
             Self::Topic => "topic",
             Self::Broker => "broker",
+            Self::Exchange => "exchange",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use broker::command::Usage;
 use broker::place::SourceId;
 use model::backend::Deliveries;
 use model::failure::Failure;
@@ -40,11 +41,34 @@ impl Deliveries for LeasedDeliveries {
         }
         self.runtime.serve(self.source);
     }
+
+    fn stop(&mut self) {
+        let mut sources = self.runtime.sources();
+        let Some(takers) = sources.get_mut(&self.source) else { return };
+        let left = takers.stop(self.id);
+        let is_last = left && !takers.is_consumed();
+        if is_last {
+            self.runtime.note_use(self.source, Usage::Left);
+        }
+        drop(sources);
+        // Who waited for this one to go has its turn now.
+        self.runtime.serve(self.source);
+    }
 }
 
 impl Drop for LeasedDeliveries {
     fn drop(&mut self) {
-        let left = self.runtime.sources().get_mut(&self.source).map(|takers| takers.leave(self.id));
-        self.runtime.release(self.source, left.unwrap_or_default());
+        let mut sources = self.runtime.sources();
+        let Some(takers) = sources.get_mut(&self.source) else { return };
+        let goes = takers.stop(self.id);
+        let left = takers.leave(self.id);
+        let is_last = goes && !takers.is_consumed();
+        self.runtime.release(self.source, left);
+        if is_last {
+            self.runtime.note_use(self.source, Usage::Left);
+        }
+        drop(sources);
+        // Who waited for this one to go has its turn now.
+        self.runtime.serve(self.source);
     }
 }

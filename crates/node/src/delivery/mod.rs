@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker::command::{Action, Command, Principal, Usage};
 use broker::effect::Effect;
 use broker::machine::Handout;
 use broker::place::SourceId;
@@ -88,6 +89,13 @@ impl Runtime {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// How many messages that the machine calls ready are on their way to a taker.
+    pub(crate) fn on_the_way(&self, source: SourceId) -> u64 {
+        let sources = self.sources();
+        let Some(takers) = sources.get(&source).filter(|takers| !takers.held.is_empty()) else { return 0 };
+        self.shared.log.read(|machine| machine.ready_among(source, &takers.held)).unwrap_or_default()
+    }
+
     /// How many receives and consumers there are in all.
     pub(crate) fn consumers(&self) -> u64 {
         let count: usize = self.sources().values().map(Takers::count).sum();
@@ -123,6 +131,7 @@ impl Runtime {
         wait: Duration,
     ) -> Result<Received, Failure> {
         let (sender, mut receiver) = oneshot::channel();
+        self.note_use(source, Usage::Asked);
         let id = self.add_taker(source, |takers| takers.wait(max, lease, sender))?;
         self.serve(source);
         if wait.is_zero() && self.withdraw(source, id) {
@@ -175,8 +184,20 @@ impl Runtime {
                 let lease = request.lease.map_or(Lease::WithConnection, Lease::For);
                 // The channel holds at most one entry a message of credit.
                 let (sender, deliveries) = mpsc::channel(usize::try_from(CREDIT_MAX).unwrap_or(usize::MAX));
-                let consumer = Consumer::new(request.credit, lease, sender);
-                let id = self.add_taker(source, |takers| takers.join(consumer))?;
+                let consumer = Consumer::new(request.credit, lease, sender).ranked(request.priority, request.sharing);
+                let single = self.shared.log.read(|machine| machine.serves_one(source))?;
+                let id = self.add_taker(source, |takers| {
+                    if !takers.admits(request.sharing) {
+                        return Err(Refusal::ConsumerAlone { name: request.source.to_string() });
+                    }
+                    takers.set_single(single);
+                    let is_first = !takers.is_consumed();
+                    let id = takers.join(consumer);
+                    if is_first {
+                        self.note_use(source, Usage::Consumed);
+                    }
+                    Ok(id)
+                })??;
                 self.serve(source);
                 Ok(Box::new(LeasedDeliveries::new(self.clone(), source, id, deliveries)))
             }
@@ -186,6 +207,19 @@ impl Runtime {
                 let seat = members::Seat { source, subscription, member, session };
                 Ok(Box::new(MemberDeliveries::new(self.clone(), caller.clone(), seat, request.credit)))
             }
+        }
+    }
+
+    /// Tells the machine whether a queue is used, if it goes when it is not. Called under the lock of the sources, so
+    /// that what is told comes in order.
+    fn note_use(&self, source: SourceId, usage: Usage) {
+        let SourceId::Queue(queue) = source else { return };
+        let noted = self.shared.log.read(|machine| (machine.notes_use(queue), machine.epoch()));
+        let Ok((true, epoch)) = noted else { return };
+        let action = Action::NoteUse { queue, epoch, usage };
+        // What cannot be proposed now is as if this leader had been lost: the next one knows of no consumer.
+        if let Ok(noted) = self.shared.log.propose(Command { principal: Principal::System, action }) {
+            tokio::spawn(noted);
         }
     }
 

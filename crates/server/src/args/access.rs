@@ -160,6 +160,12 @@ pub(crate) struct ResourceArguments {
     /// Every topic whose name starts with this; empty: every topic
     #[arg(long, value_name = "PREFIX")]
     pub(crate) topic_prefix: Option<String>,
+    /// Exactly this exchange; amq.default is the one without a name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) exchange: Option<String>,
+    /// Every exchange whose name starts with this; empty: every exchange
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) exchange_prefix: Option<String>,
     /// The broker itself: users, namespaces, nodes, the audit log
     #[arg(long)]
     pub(crate) broker: bool,
@@ -179,6 +185,12 @@ impl ResourceArguments {
         }
         if let Some(prefix) = &self.topic_prefix {
             return Some((ResourceKind::Topic, prefix, true));
+        }
+        if let Some(name) = &self.exchange {
+            return Some((ResourceKind::Exchange, name, false));
+        }
+        if let Some(prefix) = &self.exchange_prefix {
+            return Some((ResourceKind::Exchange, prefix, true));
         }
         self.broker.then_some((ResourceKind::Broker, "", true))
     }

@@ -36,7 +36,7 @@ pub(super) struct Seen {
 
 /// A consumer of a queue that is ready for messages.
 pub(super) async fn open(client: &Client, queue: QueueRef) -> Result<grpc::RemoteDeliveries, Complaint> {
-    let request = Consume { source: Source::Queue(queue), credit: CREDIT, lease: None, member: None };
+    let request = Consume::new(Source::Queue(queue), CREDIT);
     Ok(client.backend.deliver(&client.caller, request).await?)
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn subscription(
 ) -> Result<Seen, Complaint> {
     let source = Source::Subscription((*subscription).clone());
     let member = Some(MemberName::parse("bench")?);
-    let request = Consume { source, credit: CREDIT, lease: None, member };
+    let request = Consume { member, ..Consume::new(source, CREDIT) };
     let mut deliveries = client.backend.deliver(&client.caller, request).await?;
     let opened = Instant::now();
     let mut seen = Seen { tally: Tally::new(expected), latencies: Latencies::new(), took: Duration::ZERO };

@@ -115,6 +115,9 @@ impl Flushed {
                 published_at: Timestamp::new(0),
                 expires_at: None,
                 sender: Arc::clone(&self.sender),
+                ttl: None,
+                properties: None,
+                routed: None,
             },
             receipt: Some(Receipt { source, partition, sequence, epoch: Epoch::new(1), attempt }),
             attempt,
@@ -133,6 +136,10 @@ impl Deliveries for Flushed {
     }
 
     fn add_credit(&mut self, _: u32) {}
+
+    fn stop(&mut self) {
+        self.bodies.close();
+    }
 }
 
 fn administrator() -> UserName {

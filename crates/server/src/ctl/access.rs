@@ -25,7 +25,7 @@ fn pattern(namespace: &str, named: &ResourceArguments) -> Result<Option<Resource
     let name = if is_prefix { NamePattern::Prefix(text.to_owned()) } else { NamePattern::Literal(text.to_owned()) };
     let namespace = match kind {
         ResourceKind::Broker => NamespaceName::default(),
-        ResourceKind::Queue | ResourceKind::Topic => NamespaceName::parse(namespace)?,
+        ResourceKind::Queue | ResourceKind::Topic | ResourceKind::Exchange => NamespaceName::parse(namespace)?,
     };
     Ok(Some(ResourcePattern { kind, namespace, name }))
 }

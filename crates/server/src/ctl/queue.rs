@@ -86,6 +86,7 @@ async fn create(session: &Session, queue: QueueRef, arguments: &CreateArguments)
         deduplication: arguments.deduplication,
         order: arguments.order.into(),
         partitions: arguments.partitions,
+        ..QueueSettings::default()
     };
     settings.check()?;
     let reply = session.call(CreateQueue { queue, settings }).await?;
@@ -194,6 +195,7 @@ async fn alter(session: &Session, queue: QueueRef, arguments: &AlterArguments) -
         delivery_limit: arguments.delivery_limit,
         dead_letter,
         deduplication: arguments.deduplication,
+        ..QueuePatch::default()
     };
     if patch == QueuePatch::default() {
         return Err(Complaint::usage("nothing to alter", "name a setting, such as --lease 2m; see --help"));

@@ -86,7 +86,7 @@ pub(super) async fn member(
     progress: Arc<Progress>,
 ) -> Result<(), Complaint> {
     let source = Source::Subscription(subscription.clone());
-    let request = Consume { source, credit: CREDIT, lease: None, member: Some(name.clone()) };
+    let request = Consume { member: Some(name.clone()), ..Consume::new(source, CREDIT) };
     let mut deliveries = client.backend.deliver(&client.caller, request).await?;
     let mut done = ledger.done.subscribe();
     let total = ledger.total;
@@ -131,6 +131,9 @@ mod tests {
                 published_at: Timestamp::new(0),
                 expires_at: None,
                 sender: Shared::from("admin"),
+                ttl: None,
+                properties: None,
+                routed: None,
             },
             receipt: None,
             attempt: Attempt::new(1),

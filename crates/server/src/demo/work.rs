@@ -84,7 +84,7 @@ pub(super) async fn worker(
     board: Arc<Board>,
     progress: Arc<Progress>,
 ) -> Result<u64, Complaint> {
-    let request = Consume { source: Source::Queue(queue), credit: CREDIT, lease: None, member: None };
+    let request = Consume::new(Source::Queue(queue), CREDIT);
     let mut deliveries = client.backend.deliver(&client.caller, request).await?;
     let settler = deliveries.settler();
     let mut count = board.count.subscribe();

@@ -8,11 +8,15 @@ use model::access::{
     Grant, ListGrants, ListNamespaces, ListTokens, ListUsers, Login, Logout, NamePattern, RemoveGrant, ResourceKind,
     ResourcePattern, RevokeToken, Right, Rights, Scope, WhoAmI,
 };
+use model::binding::{Bind, Binding, Destination, ListBindings, PublishExchange, RoutedMessage, RoutingKey, Unbind};
 use model::caller::Secret;
+use model::exchange::{
+    CreateExchange, DeleteExchange, DeleteExchangeMode, DescribeExchange, ExchangeKind, ExchangeSettings, ListExchanges,
+};
 use model::message::{MessagePlace, MessageState, NewMessage};
 use model::name::{
-    MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName, TopicRef,
-    UserName,
+    ExchangeName, ExchangeRef, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName,
+    SubscriptionRef, TopicName, TopicRef, UserName,
 };
 use model::node::DescribeNode;
 use model::number::{Offset, Partition, Sequence, Span, TokenId};
@@ -65,6 +69,11 @@ fn topic(subject: &Subject) -> TopicRef {
         panic!("{subject:?} is no topic")
     };
     TopicRef { namespace: NamespaceName::parse(namespace).unwrap(), name: TopicName::parse(name).unwrap() }
+}
+
+fn exchange(subject: &Subject) -> ExchangeRef {
+    let Subject::Exchange(Place { namespace, name }) = subject else { panic!("{subject:?} is no exchange") };
+    ExchangeRef { namespace: NamespaceName::parse(namespace).unwrap(), name: ExchangeName::parse(name).unwrap() }
 }
 
 fn followed(kind: Kind, subject: &Subject) -> SubscriptionRef {
@@ -133,6 +142,14 @@ fn request(person: &Person, kind: Kind, subject: &Subject) -> Request {
         | Kind::Commit
         | Kind::Seek
         | Kind::LeaveSubscription => about_topics(kind, subject),
+        Kind::CreateExchange
+        | Kind::DescribeExchange
+        | Kind::DeleteExchange
+        | Kind::ListExchanges
+        | Kind::PublishExchange
+        | Kind::Bind
+        | Kind::Unbind
+        | Kind::ListBindings => about_exchanges(kind, subject),
         Kind::CreateUser
         | Kind::AlterUser
         | Kind::DescribeUser
@@ -227,6 +244,39 @@ fn about_topics(kind: Kind, subject: &Subject) -> Request {
             LeaveSubscription { subscription: subscription(), member: MemberName::parse("m").unwrap() }.into()
         }
         other => panic!("{other:?} is not about topics"),
+    }
+}
+
+fn about_exchanges(kind: Kind, subject: &Subject) -> Request {
+    let page = PageRequest { limit: 1000, cursor: None };
+    let itself = || Binding {
+        source: exchange(subject),
+        destination: Destination::Exchange(exchange(subject).name),
+        routing_key: RoutingKey::parse("asked").unwrap(),
+        arguments: Vec::new(),
+    };
+    match kind {
+        Kind::CreateExchange => {
+            let settings = ExchangeSettings::of(ExchangeKind::Direct);
+            CreateExchange { exchange: exchange(subject), settings }.into()
+        }
+        Kind::DescribeExchange => DescribeExchange { exchange: exchange(subject) }.into(),
+        Kind::DeleteExchange => {
+            DeleteExchange { exchange: exchange(subject), mode: DeleteExchangeMode::IfUnused }.into()
+        }
+        Kind::ListExchanges => {
+            ListExchanges { namespace: NamespaceName::default(), prefix: "matrix.".to_owned(), page }.into()
+        }
+        Kind::PublishExchange => {
+            let message = RoutedMessage { message: NewMessage::new("x"), ..RoutedMessage::default() };
+            PublishExchange { exchange: exchange(subject), messages: vec![message] }.into()
+        }
+        Kind::Bind => Bind { binding: itself() }.into(),
+        Kind::Unbind => Unbind { binding: itself() }.into(),
+        Kind::ListBindings => {
+            ListBindings { namespace: NamespaceName::default(), source: None, destination: None, page }.into()
+        }
+        other => panic!("{other:?} is not about exchanges"),
     }
 }
 

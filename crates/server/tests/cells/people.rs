@@ -112,13 +112,13 @@ fn literal(name: &str) -> Vec<Pattern> {
             Pattern { kind, namespace, name, prefix: false }
         })
     };
-    named("queue").into_iter().chain(named("topic")).chain([broker(false)]).collect()
+    named("queue").into_iter().chain(named("topic")).chain(named("exchange")).chain([broker(false)]).collect()
 }
 
 /// The same by how the names start.
 fn prefix() -> Vec<Pattern> {
     let start = |kind| Pattern { kind, namespace: "default", name: "matrix.".to_owned(), prefix: true };
-    vec![start("queue"), start("topic"), broker(true)]
+    vec![start("queue"), start("topic"), start("exchange"), broker(true)]
 }
 
 fn broker(prefix: bool) -> Pattern {
@@ -206,7 +206,7 @@ pub(crate) fn settle(world: &World, stranger: &mut Client, person: &Person) -> S
     }
 }
 
-/// Makes a queue that is never empty, a topic and its subscriptions.
+/// Makes a queue that is never empty, a topic and its subscriptions, and an exchange that a binding leaves.
 fn furnish(owner: &mut Client, place: &Place, person: &str) {
     let Place { namespace, name } = place;
     let queue = format!("/v1/namespaces/{namespace}/queues/{name}");
@@ -214,6 +214,9 @@ fn furnish(owner: &mut Client, place: &Place, person: &str) {
     owner.put(&format!("/v1/namespaces/{namespace}/topics/{name}"), &Value::Null).ok(201);
     subscribe(owner, place, "", person);
     owner.post(&format!("{queue}/messages"), &json!({"messages": [{"body": "stays"}]})).ok(201);
+    owner.put(&format!("/v1/namespaces/{namespace}/exchanges/{name}"), &json!({"kind": "direct"})).ok(201);
+    let itself = json!({"source": name, "destination": {"kind": "exchange", "name": name}, "routing_key": "stays"});
+    owner.post(&format!("/v1/namespaces/{namespace}/bindings"), &itself).ok(201);
     let taken = owner.post(&format!("{queue}/receive"), &json!({"lease_ms": 43_200_000})).ok(200);
     assert_eq!(taken["messages"].as_array().unwrap().len(), 1, "a leased message is not purged");
 }

@@ -38,6 +38,7 @@ fn request(person: &Person, kind: Kind, subject: &Subject) -> (&'static str, Str
             let path = format!("/v1/namespaces/{namespace}/topics/{name}/subscriptions/{subscription}");
             on_subscription(kind, &path)
         }
+        Subject::Exchange(Place { namespace, name }) => on_exchange(kind, &format!("/v1/namespaces/{namespace}"), name),
         Subject::User(name) => on_user(kind, name),
         Subject::Token(id) => ("DELETE", format!("/v1/tokens/{id}"), Value::Null),
         Subject::Namespace(name) => {
@@ -109,6 +110,22 @@ fn on_subscription(kind: Kind, path: &str) -> (&'static str, String, Value) {
     }
 }
 
+fn on_exchange(kind: Kind, namespace: &str, name: &str) -> (&'static str, String, Value) {
+    let path = format!("{namespace}/exchanges/{name}");
+    let itself = json!({"source": name, "destination": {"kind": "exchange", "name": name}, "routing_key": "asked"});
+    match kind {
+        Kind::CreateExchange => ("PUT", path, json!({"kind": "direct"})),
+        Kind::DescribeExchange => ("GET", path, Value::Null),
+        Kind::DeleteExchange => ("DELETE", path, Value::Null),
+        Kind::PublishExchange => {
+            ("POST", format!("{path}/messages"), json!({"messages": [{"message": {"body": "x"}}]}))
+        }
+        Kind::Bind => ("POST", format!("{namespace}/bindings"), itself),
+        Kind::Unbind => ("POST", format!("{namespace}/bindings/remove"), itself),
+        other => panic!("{other:?} is not asked for over an exchange"),
+    }
+}
+
 fn on_user(kind: Kind, name: &str) -> (&'static str, String, Value) {
     let path = format!("/v1/users/{name}");
     let harmless = json!({"kind": "queue", "name": "harmless"});
@@ -133,6 +150,8 @@ fn on_broker(kind: Kind, person: &Person) -> (&'static str, String, Value) {
     match kind {
         Kind::ListQueues => get("/v1/queues?prefix=matrix.&limit=1000"),
         Kind::ListTopics => get("/v1/topics?prefix=matrix.&limit=1000"),
+        Kind::ListExchanges => get("/v1/exchanges?prefix=matrix.&limit=1000"),
+        Kind::ListBindings => get("/v1/bindings?limit=1000"),
         Kind::ListUsers => get("/v1/users"),
         Kind::ListGrants => get("/v1/grants"),
         Kind::ListTokens => get("/v1/tokens"),

@@ -61,6 +61,15 @@ Commit                subscription  consume     done                 consume    
 Seek                  subscription  seek        done                 seek        subscription_not_found
 LeaveSubscription     subscription  consume     done                 consume     subscription_not_found
 
+CreateExchange        exchange      describe    done                 create      done
+DescribeExchange      exchange      describe    done                 describe    exchange_not_found
+DeleteExchange        exchange      delete      exchange_in_use      delete      exchange_not_found
+ListExchanges         broker        anyone      done                 -           -
+PublishExchange       exchange      publish     done                 publish     exchange_not_found
+Bind                  exchange      bind        done                 consume     exchange_not_found
+Unbind                exchange      bind        done                 consume     exchange_not_found
+ListBindings          broker        anyone      done                 -           -
+
 CreateUser            user          administer  user_exists          administer  done
 AlterUser             user          itself      done                 administer  user_not_found
 DescribeUser          user          self        done                 administer  user_not_found
@@ -123,10 +132,12 @@ pub(crate) fn expected(operation: &str, person: &Person, thing: &Thing) -> &'sta
         "itself" => thing.mine && person.scope.is_none() || may_to_broker(person, "administer"),
         "administer" | "monitor" => may_to_broker(person, right),
         "give" => may_give(person, thing),
+        // From the exchange to itself: taken from its source, given to its destination.
+        "bind" => may(person, "consume", thing) && may(person, "publish", thing),
         right => may(person, right, thing),
     };
     match (permitted, &thing.subject) {
-        (true, Subject::Queue(_) | Subject::Topic(_))
+        (true, Subject::Queue(_) | Subject::Topic(_) | Subject::Exchange(_))
             if thing.column == Column::Nowhere && operation.starts_with("Create") && answer == "done" =>
         {
             "namespace_not_found"
@@ -135,7 +146,7 @@ pub(crate) fn expected(operation: &str, person: &Person, thing: &Thing) -> &'sta
         // Tokens of others do not exist, for whoever does not administer.
         (false, Subject::Token(_)) => "token_not_found",
         // Who may see things of this name is told that there is none; everybody else learns nothing.
-        (false, Subject::Queue(_) | Subject::Topic(_) | Subject::Subscription(..))
+        (false, Subject::Queue(_) | Subject::Topic(_) | Subject::Subscription(..) | Subject::Exchange(_))
             if answer.ends_with("_not_found") && may(person, "describe", thing) =>
         {
             answer
@@ -160,6 +171,7 @@ pub(crate) fn may(person: &Person, right: &str, thing: &Thing) -> bool {
     let (place, owner) = match &thing.subject {
         Subject::Queue(place) => (("queue", place.namespace, place.name.as_str()), thing.mine),
         Subject::Topic(place) => (("topic", place.namespace, place.name.as_str()), thing.mine),
+        Subject::Exchange(place) => (("exchange", place.namespace, place.name.as_str()), thing.mine),
         // Who made a subscription may see, move and delete it; to consume takes the right over the topic.
         Subject::Subscription(place, _) => {
             let owner = thing.mine || thing.column == Column::MineOfForeign && right != "consume";

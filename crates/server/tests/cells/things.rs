@@ -48,6 +48,7 @@ pub(crate) enum Subject {
     Topic(Place),
     /// A topic, and how the names of its subscriptions start.
     Subscription(Place, &'static str),
+    Exchange(Place),
     User(String),
     Token(u64),
     Namespace(String),
@@ -61,6 +62,7 @@ impl Subject {
             Self::Queue(_) => "queue",
             Self::Topic(_) => "topic",
             Self::Subscription(..) => "subscription",
+            Self::Exchange(_) => "exchange",
             Self::User(_) => "user",
             Self::Token(_) => "token",
             Self::Namespace(_) => "namespace",
@@ -106,6 +108,9 @@ pub(crate) fn of(word: &str, person: &Person) -> Vec<Thing> {
     let columns = || THERE.map(|column| (column, true)).into_iter().chain(NOT_THERE.map(|column| (column, false)));
     match word {
         "queue" => columns().map(|(column, there)| thing(column, Subject::Queue(place(column, name)), there)).collect(),
+        "exchange" => {
+            columns().map(|(column, there)| thing(column, Subject::Exchange(place(column, name)), there)).collect()
+        }
         "topic" => columns()
             .chain([(Column::AuditLog, true)])
             .map(|(column, there)| thing(column, Subject::Topic(place(column, name)), there))

@@ -221,7 +221,7 @@ pub(crate) fn a_stream_and_long_polls_take_turns(world: &World) {
     let path = format!("/v1/queues/{name}");
     rest.put(&path, &Value::Null).ok(201);
     let source = Source::Queue(queue(&name));
-    let mut stream = grpc.consume(Consume { source, credit: 1000, lease: None, member: None }).unwrap();
+    let mut stream = grpc.consume(Consume::new(source, 1000)).unwrap();
     let polls = |mut client: Client, path: String| {
         let mut got = 0_usize;
         loop {

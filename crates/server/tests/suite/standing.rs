@@ -61,7 +61,7 @@ pub(crate) fn a_stream_ends_with_the_grant(world: &World) {
     let (user, name) = world.user(&[]);
     world.grant(&name, "queue", "literal", &queue, &["consume"]);
     let source = QueueRef { namespace: NamespaceName::default(), name: QueueName::parse(&queue).unwrap() };
-    let consume = Consume { source: Source::Queue(source), credit: 10, lease: None, member: None };
+    let consume = Consume::new(Source::Queue(source), 10);
     let mut stream = world.through_grpc(&user).consume(consume).unwrap();
     consumed(&mut owner, &queue);
     let removed = Instant::now();

@@ -53,11 +53,13 @@ impl StateMachine for Machine {
     }
 
     fn relocate(messages: Vec<(Survivor<machine::Survivor>, Bytes)>) -> Command {
+        let mut written = std::collections::BTreeSet::new();
         let relocation = |(survivor, record): (Survivor<machine::Survivor>, Bytes)| Relocation {
             holder: survivor.token.holder,
             from: survivor.at,
             published_at: survivor.token.published_at,
-            record,
+            // A message that several queues hold is written once.
+            record: if written.insert(survivor.at) { record } else { Bytes::new() },
         };
         let action = Action::Relocate(messages.into_iter().map(relocation).collect());
         Command { principal: Principal::System, action }

@@ -67,6 +67,7 @@ pub(super) fn message_of(fields: &Fields) -> Result<NewMessage, Refusal> {
             .number("delay_ms")?
             .map_or(Availability::Now, |delay| Availability::After(Span::new(delay))),
         id: None,
+        properties: None,
     };
     message.check()?;
     Ok(message)
@@ -110,5 +111,15 @@ fn header(value: &HeaderValue) -> String {
         HeaderValue::Real(number) => number.to_string(),
         HeaderValue::Boolean(truth) => truth.to_string(),
         HeaderValue::Binary(bytes) => format!("{} bytes", bytes.len()),
+        HeaderValue::Null => "nothing".to_owned(),
+        HeaderValue::Narrow(number) => number.get().to_string(),
+        HeaderValue::Single(number) => number.to_string(),
+        HeaderValue::Decimal { scale, digits } => format!("{digits} / 10^{scale}"),
+        HeaderValue::Time(time) => words::date(*time),
+        HeaderValue::List(values) => format!("[{}]", values.iter().map(header).collect::<Vec<_>>().join(", ")),
+        HeaderValue::Table(headers) => {
+            let entries = headers.iter().map(|(name, value)| format!("{name}: {}", header(value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
     }
 }

@@ -135,6 +135,7 @@ fn settings_view(found: &QueueDescription) -> Markup {
         deduplication,
         order,
         partitions,
+        ..
     } = &found.settings;
     let order = match order {
         DeliveryOrder::Fifo => "priority, then first in, first out",
@@ -143,6 +144,7 @@ fn settings_view(found: &QueueDescription) -> Markup {
     let overflow = match overflow {
         Overflow::Reject => "refuse publishes",
         Overflow::DropOldest => "drop the oldest",
+        Overflow::RejectToDeadLetter => "refuse publishes, to the dead letters",
     };
     let deduplication = if *deduplication == Span::new(0) { "off".to_owned() } else { words::span(*deduplication) };
     html! {

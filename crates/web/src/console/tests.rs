@@ -64,6 +64,9 @@ fn message() -> Message {
         published_at: Timestamp::new(0),
         expires_at: None,
         sender: HOSTILE.into(),
+        ttl: None,
+        properties: None,
+        routed: None,
     }
 }
 
@@ -74,6 +77,8 @@ fn letter() -> DeadLetter {
         attempts: Attempt::new(3),
         count: 1,
         at: Timestamp::new(0),
+        deaths: Vec::new(),
+        routed: None,
     }
 }
 

@@ -6,7 +6,8 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use model::Code;
 use model::name::{
-    NamespaceName, QueueName, QueueRef, SubscriptionName, SubscriptionRef, TopicName, TopicRef, UserName,
+    ExchangeName, ExchangeRef, NamespaceName, QueueName, QueueRef, SubscriptionName, SubscriptionRef, TopicName,
+    TopicRef, UserName,
 };
 use model::number::{Partition, TokenId};
 use model::refusal::Refusal;
@@ -42,6 +43,10 @@ impl Segments {
 
     fn topic(&self) -> Result<TopicRef, Refusal> {
         Ok(TopicRef { namespace: self.namespace()?, name: TopicName::parse(self.text("topic"))? })
+    }
+
+    fn exchange(&self) -> Result<ExchangeRef, Refusal> {
+        Ok(ExchangeRef { namespace: self.namespace()?, name: ExchangeName::parse_word(self.text("exchange"))? })
     }
 
     fn subscription(&self) -> Result<SubscriptionRef, Refusal> {
@@ -81,6 +86,11 @@ in_path!(
     /// The namespace of the path, or `default`.
     InNamespace(NamespaceName),
     Segments::namespace
+);
+in_path!(
+    /// The exchange of the path.
+    ExchangePath(ExchangeRef),
+    Segments::exchange
 );
 in_path!(
     /// The namespace that the path names.

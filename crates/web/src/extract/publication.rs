@@ -30,6 +30,17 @@ pub(crate) struct Publication {
     pub(crate) idempotency_key: Option<String>,
 }
 
+/// The key alone, where the body has no raw form.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl axum::extract::FromRequestParts<Door> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, _door: &Door) -> Result<Self, Problem> {
+        Ok(Self(idempotency_key(&parts.headers)?))
+    }
+}
+
 impl FromRequest<Door> for Publication {
     type Rejection = Problem;
 

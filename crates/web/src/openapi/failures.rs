@@ -59,7 +59,7 @@ pub(super) fn of(id: &str, operation: &Operation) -> Failures {
 fn own(id: &str) -> &'static [Code] {
     use Code::*;
     match id {
-        "list_queues" | "list_topics" => &[NamespaceNotFound],
+        "list_queues" | "list_topics" | "list_exchanges" | "list_bindings" => &[NamespaceNotFound],
         "create_queue" => &[NamespaceNotFound, QueueNotFound, QueueExists, LimitReached],
         "describe_queue" | "peek_messages" | "cancel_messages" | "purge_queue" => {
             &[NamespaceNotFound, QueueNotFound, BatchSize]
@@ -77,7 +77,7 @@ fn own(id: &str) -> &'static [Code] {
             IdempotencyMismatch,
         ],
         "redrive_messages" => &[NamespaceNotFound, QueueNotFound, RedriveRunning, QueueFull],
-        "receive_messages" | "stream_queue" => &[NamespaceNotFound, QueueNotFound, LimitReached],
+        "receive_messages" | "stream_queue" => &[NamespaceNotFound, QueueNotFound, LimitReached, ConsumerAlone],
         "ack_messages" | "nack_messages" | "extend_messages" => {
             &[NamespaceNotFound, QueueNotFound, ReceiptInvalid, BatchSize, DeliveryLimitReached]
         }
@@ -122,6 +122,21 @@ fn own_of_the_rest(id: &str) -> &'static [Code] {
         ],
         "seek_subscription" => &[NamespaceNotFound, TopicNotFound, SubscriptionNotFound, PartitionNotFound],
         "leave_subscription" => &[NamespaceNotFound, TopicNotFound, SubscriptionNotFound, SubscriptionKind],
+        "create_exchange" => &[NamespaceNotFound, ExchangeNotFound, ExchangeExists, ExchangeReserved, LimitReached],
+        "describe_exchange" => &[NamespaceNotFound, ExchangeNotFound],
+        "delete_exchange" => &[NamespaceNotFound, ExchangeNotFound, ExchangeInUse, ExchangeReserved],
+        "publish_to_exchange" => {
+            &[NamespaceNotFound, ExchangeNotFound, ExchangeInternal, BatchSize, MessageTooLarge, DiskNearlyFull]
+        }
+        "bind" | "unbind" => &[
+            NamespaceNotFound,
+            ExchangeNotFound,
+            ExchangeReserved,
+            QueueNotFound,
+            TopicNotFound,
+            NameInvalid,
+            LimitReached,
+        ],
         "create_user" => &[UserExists, LimitReached],
         "describe_user" | "list_tokens" | "list_grants" => &[UserNotFound],
         "alter_user" | "delete_user" => &[UserNotFound, LastAdministrator],

@@ -40,6 +40,7 @@ const PROBLEM: &str = "application/problem+json";
         (name = "messages", description = "publish to a queue, receive, settle, look"),
         (name = "topics", description = "partitioned histories that every subscription sees"),
         (name = "subscriptions", description = "named cursors on a topic"),
+        (name = "exchanges", description = "names to publish to, with rules that lead to queues and topics"),
         (name = "access", description = "sessions, users, tokens, grants, namespaces"),
         (name = "operation", description = "health, metrics, the node"),
         (name = "seed", description = "the ten operations of the system that Recado grew from"),

@@ -1,7 +1,8 @@
 //! REST: every route, each with one small handler that reads, translates, calls the backend and translates back.
-//! Invariant: each path below `/v1/queues` and `/v1/topics` also stands below `/v1/namespaces/{namespace}`.
+//! Invariant: each path below `/v1/queues`, `/v1/topics`, `/v1/exchanges` and `/v1/bindings` also stands below `/v1/namespaces/{namespace}`.
 //! Assembled by `door`; the document is checked in `tests/document.rs`.
 
+mod exchanges;
 mod grants;
 mod health;
 mod messages;
@@ -50,6 +51,7 @@ fn in_namespace() -> Router<Door> {
         .merge(streaming::routes())
         .merge(topics::routes())
         .merge(subscriptions::routes())
+        .merge(exchanges::routes())
 }
 
 /// What the document says of every route.
@@ -76,6 +78,7 @@ fn document_in_namespace() -> OpenApiRouter<Door> {
         .merge(streaming::documented())
         .merge(topics::documented())
         .merge(subscriptions::documented())
+        .merge(exchanges::documented())
 }
 
 /// Answers for a path that is not there.

@@ -70,7 +70,7 @@ async fn stream_queue(
     let lease = Span::new(query.lease_ms.unwrap_or(LEASE_MS_DEFAULT));
     check_lease(lease)?;
     let place = door.streams().place()?;
-    let consume = Consume { source: Source::Queue(queue), credit, lease: Some(lease), member: None };
+    let consume = Consume { lease: Some(lease), ..Consume::new(Source::Queue(queue), credit) };
     let deliveries = door.backend().consume(&caller, consume).await?;
     let events = DeliveryEvents {
         deliveries: Some(deliveries),

@@ -7,9 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
 use model::limits::PUBLISH_MESSAGES_MAX;
-use model::message::{
-    Availability, DeadLetter, Delivery, HeaderValue, Message, MessageId, MessagePlace, NewMessage, Peeked,
-};
+use model::message::{Availability, DeadLetter, Delivery, Message, MessageId, MessagePlace, NewMessage, Peeked};
 use model::name::{NamespaceName, QueueName, QueueRef};
 use model::number::{Partition, Priority, Sequence, Span, Timestamp, UserId};
 use model::queue::{
@@ -33,7 +31,7 @@ pub(crate) fn base64_of(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-fn from_base64(field: &'static str, text: &str) -> Result<Bytes, Refusal> {
+pub(super) fn from_base64(field: &'static str, text: &str) -> Result<Bytes, Refusal> {
     STANDARD.decode(text).map(Bytes::from).map_err(|_| Refusal::invalid(field, "it must be base64 with padding"))
 }
 
@@ -43,28 +41,6 @@ fn bytes_of(field: &'static str, text: Option<String>, base64: Option<String>) -
         (Some(text), None) => Ok(Some(Bytes::from(text))),
         (None, Some(base64)) => from_base64(field, &base64).map(Some),
         (None, None) => Ok(None),
-    }
-}
-
-fn header(value: wire::HeaderValue) -> Result<HeaderValue, Refusal> {
-    Ok(match value {
-        wire::HeaderValue::Text(text) => HeaderValue::Text(text),
-        wire::HeaderValue::Integer(value) => HeaderValue::Integer(value),
-        wire::HeaderValue::Real(value) => HeaderValue::Real(value),
-        wire::HeaderValue::Boolean(value) => HeaderValue::Boolean(value),
-        wire::HeaderValue::Base64(base64) => HeaderValue::Binary(from_base64("headers", &base64)?),
-    })
-}
-
-impl From<HeaderValue> for wire::HeaderValue {
-    fn from(value: HeaderValue) -> Self {
-        match value {
-            HeaderValue::Text(text) => Self::Text(text),
-            HeaderValue::Integer(value) => Self::Integer(value),
-            HeaderValue::Real(value) => Self::Real(value),
-            HeaderValue::Boolean(value) => Self::Boolean(value),
-            HeaderValue::Binary(bytes) => Self::Base64(base64_of(&bytes)),
-        }
     }
 }
 
@@ -87,22 +63,22 @@ pub(crate) fn new_message(
     if message.ttl_ms == Some(0) {
         return Err(Refusal::invalid("ttl_ms", "a lifetime is at least 1 ms; leave it out for none"));
     }
-    let headers = message.headers.0.into_iter();
     let translated = NewMessage {
         body,
-        headers: headers.map(|(name, value)| Ok((name, header(value)?))).collect::<Result<_, Refusal>>()?,
+        headers: message.headers.try_into()?,
         content_type: message.content_type,
         key: bytes_of("key", message.key, message.key_base64)?,
         priority: priority.ok_or_else(|| Refusal::invalid("priority", "it must lie between 0 and 9"))?,
         ttl: message.ttl_ms.map(Span::new),
         availability,
         id: message.id.as_deref().map(MessageId::parse).transpose()?,
+        properties: message.properties.map(|properties| Box::new((*properties).into())),
     };
     translated.check()?;
     Ok((translated, message.partition.map(Partition::new)))
 }
 
-fn check_count(count: usize) -> Result<(), Refusal> {
+pub(super) fn check_count(count: usize) -> Result<(), Refusal> {
     if count == 0 || count > PUBLISH_MESSAGES_MAX {
         return Err(Refusal::BatchSize { count, limit: PUBLISH_MESSAGES_MAX });
     }
@@ -168,7 +144,7 @@ impl From<Message> for wire::Message {
             id: message.id.as_str().to_owned(),
             body,
             body_base64,
-            headers: wire::Headers(message.headers.into_iter().map(|(name, value)| (name, value.into())).collect()),
+            headers: message.headers.into(),
             content_type: message.content_type,
             key,
             key_base64,
@@ -176,6 +152,9 @@ impl From<Message> for wire::Message {
             published_at: message.published_at.get(),
             expires_at: message.expires_at.map(Timestamp::get),
             sender: message.sender.as_ref().to_owned(),
+            ttl_ms: message.ttl.map(Span::get),
+            properties: message.properties.map(|properties| Box::new((*properties).into())),
+            routed: message.routed.map(|way| (*way).into()),
         }
     }
 }
@@ -188,6 +167,8 @@ impl From<DeadLetter> for wire::DeadLetter {
             attempts: letter.attempts.get(),
             count: letter.count,
             at: letter.at.get(),
+            deaths: letter.deaths.into_iter().map(wire::Death::from).collect(),
+            routed: letter.routed.map(wire::Routed::from),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Invariant: both matches are exhaustive, so a new word breaks the build here.
 //! Used by the other files of `translate`; tests in `translate/tests.rs`.
 
-use model::{access, message, queue, topic};
+use model::{access, binding, exchange, message, properties, queue, topic};
 
 use crate::wire;
 
@@ -22,7 +22,8 @@ macro_rules! mirror {
     };
 }
 
-mirror!(wire::Overflow, queue::Overflow, Reject DropOldest);
+mirror!(wire::Overflow, queue::Overflow, Reject DropOldest RejectToDeadLetter);
+mirror!(wire::Persistence, properties::Persistence, Transient Persistent);
 mirror!(wire::DeliveryOrder, queue::DeliveryOrder, Fifo PerKey);
 mirror!(wire::Durability, queue::Durability, Fsync FsyncMajority);
 mirror!(wire::DeadLetterReason, message::DeadLetterReason, DeliveryLimit Rejected Expired Overflow);
@@ -31,6 +32,9 @@ mirror!(wire::Cleanup, topic::Cleanup, Delete Compact);
 mirror!(wire::Right, access::Right,
     Create Describe Alter Delete Publish Consume Peek Purge Seek Administer Monitor Audit);
 mirror!(wire::Role, access::Role, Admin Operator Developer Publisher Consumer Monitor Auditor);
-mirror!(wire::ResourceKind, access::ResourceKind, Queue Topic Broker);
+mirror!(wire::ResourceKind, access::ResourceKind, Queue Topic Exchange Broker);
+mirror!(wire::ExchangeKind, exchange::ExchangeKind, Direct Fanout Topic Headers ConsistentHash);
+mirror!(wire::HashProperty, exchange::HashProperty, MessageId CorrelationId MadeAt);
+mirror!(wire::Fate, binding::Fate, Taken Dropped Returned Refused);
 mirror!(wire::Effect, access::Effect, Allow Deny);
 mirror!(wire::TokenKind, access::TokenKind, Session Api);

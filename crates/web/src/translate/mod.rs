@@ -3,6 +3,8 @@
 //! tests in `tests.rs` beside this and `tests/problems.rs`.
 
 mod access;
+mod exchange;
+mod header;
 mod message;
 mod mirror;
 mod node;
@@ -16,6 +18,7 @@ mod topic;
 mod tests;
 
 pub(crate) use access::{password_credentials, removal};
+pub(crate) use exchange::{binding, bindings, routed_messages};
 pub(crate) use message::{
     cursor_of, derive_ids, idempotency_key, place_of, queue_messages, redrive, text_or_base64, topic_messages,
 };

@@ -17,12 +17,15 @@ pub const fn status_of(code: Code) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::NotClaimed | Code::ClaimInvalid => StatusCode::FORBIDDEN,
+        Code::Forbidden | Code::NotClaimed | Code::ClaimInvalid | Code::ExchangeInternal | Code::ExchangeReserved => {
+            StatusCode::FORBIDDEN
+        }
         Code::NamespaceNotFound
         | Code::QueueNotFound
         | Code::TopicNotFound
         | Code::PartitionNotFound
         | Code::SubscriptionNotFound
+        | Code::ExchangeNotFound
         | Code::UserNotFound
         | Code::TokenNotFound
         | Code::GrantNotFound
@@ -38,6 +41,9 @@ pub const fn status_of(code: Code) -> StatusCode {
         | Code::SubscriptionExists
         | Code::SubscriptionKind
         | Code::NotAssigned
+        | Code::ExchangeExists
+        | Code::ExchangeInUse
+        | Code::ConsumerAlone
         | Code::UserExists
         | Code::LastAdministrator
         | Code::RedriveRunning

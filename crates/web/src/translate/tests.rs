@@ -65,6 +65,9 @@ prop_compose! {
             published_at: Timestamp::new(times.0),
             expires_at: times.1.map(Timestamp::new),
             sender: "ann".into(),
+            ttl: None,
+            properties: None,
+            routed: None,
         }
     }
 }
@@ -127,6 +130,7 @@ proptest! {
             deduplication_ms,
             order: if per_key { wire::DeliveryOrder::PerKey } else { wire::DeliveryOrder::Fifo },
             partitions,
+            ..wire::QueueSettings::default()
         };
         let translated = QueueSettings::try_from(through_text(&settings)).unwrap();
         prop_assert_eq!(wire::QueueSettings::from(translated), settings);

@@ -107,6 +107,8 @@ pub enum ResourceKind {
     Queue,
     /// Topics and their subscriptions.
     Topic,
+    /// Exchanges and the bindings that leave them.
+    Exchange,
     /// The broker itself.
     Broker,
 }

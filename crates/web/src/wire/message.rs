@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::object::objects;
-use super::{Headers, Name};
+use super::{Death, Headers, Name, Properties, Routed};
 
 /// A message to publish.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -59,6 +59,9 @@ pub struct NewMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1023)]
     pub partition: Option<u32>,
+    /// What else the producer says about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub properties: Option<Box<Properties>>,
 }
 
 /// Messages to publish, all or none.
@@ -196,6 +199,15 @@ pub struct Message {
     pub expires_at: Option<u64>,
     /// The authenticated user who sent it.
     pub sender: String,
+    /// The lifetime that its producer gave it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ttl_ms: Option<u64>,
+    /// What else the producer said about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub properties: Option<Box<Properties>>,
+    /// The exchange that it was published to; absent when it went straight to a queue or topic.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub routed: Option<Routed>,
 }
 
 /// Why a message was moved to the dead letters.
@@ -226,6 +238,12 @@ pub struct DeadLetter {
     pub count: u32,
     /// When it was moved, the last time.
     pub at: u64,
+    /// Every different move, newest first.
+    #[serde(default)]
+    pub deaths: Vec<Death>,
+    /// By which way it came here, when that was not the message's own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub routed: Option<Routed>,
 }
 
 /// One delivery of a message.

@@ -5,11 +5,13 @@
 
 mod access;
 mod common;
+mod exchange;
 mod header;
 mod message;
 mod node;
 mod object;
 mod problem;
+mod properties;
 mod queue;
 mod seed;
 mod settle;
@@ -18,11 +20,13 @@ mod topic;
 
 pub use access::*;
 pub use common::*;
+pub use exchange::*;
 pub use header::*;
 pub use message::*;
 pub use node::*;
 pub(crate) use object::Object;
 pub use problem::*;
+pub use properties::*;
 pub use queue::*;
 pub use seed::*;
 pub use settle::*;

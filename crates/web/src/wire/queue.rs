@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Name;
 use super::common::present;
+use super::{Headers, Name};
 
 /// What a full queue does with the next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -16,6 +16,21 @@ pub enum Overflow {
     Reject,
     /// Drop the oldest ready message, to the dead letters when there are any.
     DropOldest,
+    /// Refuse the publish, and put the message among the dead letters.
+    RejectToDeadLetter,
+}
+
+/// What ends a queue, besides being deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Life {
+    /// Nothing.
+    #[default]
+    Permanent,
+    /// A restart of the broker.
+    Transient,
+    /// A restart of the broker, and the end of the connection of this name.
+    Exclusive(String),
 }
 
 /// In which order competing consumers get messages.
@@ -29,7 +44,7 @@ pub enum DeliveryOrder {
 }
 
 /// How a queue behaves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"max_messages": 100_000, "delivery_limit": 5, "dead_letter": "orders.dead"}))]
 pub struct QueueSettings {
@@ -60,6 +75,28 @@ pub struct QueueSettings {
     /// More than one spreads the queue; a key stays in its partition; fixed at creation.
     #[schema(minimum = 1, maximum = 1024)]
     pub partitions: u32,
+    /// Where dead letters go instead: through this exchange of the same namespace.
+    pub dead_letter_exchange: Option<Name>,
+    /// The routing key of dead letters there; null: those that the message came by.
+    #[schema(max_length = 255)]
+    pub dead_letter_key: Option<String>,
+    /// The highest priority that counts; null: all count; fixed at creation.
+    #[schema(minimum = 0, maximum = 9)]
+    pub priority_max: Option<u8>,
+    /// The queue goes when nobody consumed from it for so long.
+    #[schema(minimum = 1, maximum = 316_224_000_000_u64)]
+    pub expires_ms: Option<u64>,
+    /// What ends it; fixed at creation.
+    pub life: Life,
+    /// Whether it goes when its last consumer does; fixed at creation.
+    pub auto_delete: bool,
+    /// Whether one consumer at a time gets all messages; fixed at creation.
+    pub single_active_consumer: bool,
+    /// How long a consumer stream may keep a message unsettled.
+    #[schema(minimum = 1)]
+    pub consumer_timeout_ms: Option<u64>,
+    /// What a door wants to be remembered beyond that; fixed at creation.
+    pub arguments: Headers,
 }
 
 /// A change of settings: absent stays, null removes a bound.
@@ -98,6 +135,22 @@ pub struct QueuePatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 604_800_000)]
     pub deduplication_ms: Option<u64>,
+    /// New dead-letter exchange.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Name>)]
+    pub dead_letter_exchange: Option<Option<Name>>,
+    /// New routing key of dead letters.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, max_length = 255)]
+    pub dead_letter_key: Option<Option<String>>,
+    /// New time to stand unused.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 316_224_000_000_u64)]
+    pub expires_ms: Option<Option<u64>>,
+    /// New time for a consumer stream to settle in.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    pub consumer_timeout_ms: Option<Option<u64>>,
 }
 
 /// How many messages are in which state.
@@ -140,7 +193,7 @@ pub struct RedriveProgress {
 }
 
 /// Everything about a queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QueueDescription {
     /// Its namespace.
     pub namespace: Name,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::access::*;
+use model::binding::*;
 use model::caller::Secret;
+use model::exchange::*;
 use model::message::*;
 use model::name::*;
 use model::node::*;
@@ -93,6 +95,18 @@ impl Sample for u64 {
     fn sample(random: &mut Random) -> Self {
         let shift = random.below(64);
         random.next() >> shift
+    }
+}
+
+impl Sample for u8 {
+    fn sample(random: &mut Random) -> Self {
+        random.next().to_be_bytes()[0]
+    }
+}
+
+impl<T: Sample> Sample for Box<T> {
+    fn sample(random: &mut Random) -> Self {
+        Box::new(T::sample(random))
     }
 }
 
@@ -202,7 +216,7 @@ numbers! {
     UserId QueueId TopicId SubscriptionId TokenId Offset Sequence Epoch LogIndex Generation Timestamp Span ByteSize
     Partition Attempt
 }
-names! { NamespaceName QueueName TopicName SubscriptionName UserName MemberName }
+names! { NamespaceName QueueName TopicName SubscriptionName UserName MemberName ExchangeName RoutingKey }
 
 fn one<T: Copy>(random: &mut Random, all: &[T]) -> T {
     all[random.below(all.len())]
@@ -213,7 +227,22 @@ choices! {
     ReceiptSource = r: ReceiptSource::Queue(Sample::sample(r)), ReceiptSource::Subscription(Sample::sample(r));
     HeaderValue = r: HeaderValue::Text(Sample::sample(r)), HeaderValue::Integer(u64::sample(r).cast_signed()),
         HeaderValue::Real(f64::from(u32::sample(r)) / 7.0), HeaderValue::Boolean(Sample::sample(r)),
-        HeaderValue::Binary(Sample::sample(r));
+        HeaderValue::Binary(Sample::sample(r)), HeaderValue::Null, HeaderValue::Time(Sample::sample(r)),
+        HeaderValue::Narrow(Sample::sample(r)), HeaderValue::Single(f32::from(u8::sample(r)) / 3.0),
+        HeaderValue::Decimal { scale: Sample::sample(r), digits: u32::sample(r).cast_signed() },
+        HeaderValue::List(vec![Sample::sample(r)]), HeaderValue::Table(vec![Sample::sample(r)]);
+    Narrow = r: Narrow::I8(u8::sample(r).cast_signed()), Narrow::U8(Sample::sample(r)), Narrow::I16(-3),
+        Narrow::U16(u16::MAX), Narrow::I32(u32::sample(r).cast_signed()), Narrow::U32(Sample::sample(r));
+    Persistence = r: one(r, &Persistence::ALL);
+    Destination = r: Destination::Queue(Sample::sample(r)), Destination::Topic(Sample::sample(r)),
+        Destination::Exchange(ExchangeName::default());
+    Unroutable = r: Unroutable::Drop, Unroutable::Return;
+    Fate = r: one(r, &Fate::ALL);
+    ExchangeKind = r: one(r, &ExchangeKind::ALL);
+    HashProperty = r: one(r, &HashProperty::ALL);
+    HashOn = r: HashOn::RoutingKey, HashOn::Header(Sample::sample(r)), HashOn::Property(Sample::sample(r));
+    DeleteExchangeMode = r: DeleteExchangeMode::IfUnused, DeleteExchangeMode::Force;
+    Life = r: Life::Permanent, Life::Transient, Life::Exclusive { holder: Sample::sample(r) };
     Availability = r: Availability::Now, Availability::After(Sample::sample(r)), Availability::At(Sample::sample(r));
     NackAction = r: NackAction::Retry(Sample::sample(r)), NackAction::Reject;
     StartAt = r: StartAt::Earliest, StartAt::Latest, StartAt::Offset(Sample::sample(r)),
@@ -224,7 +253,7 @@ choices! {
     NamePattern = r: NamePattern::Literal(Sample::sample(r)), NamePattern::Prefix(Sample::sample(r));
     Readiness = r: Readiness::Ready, Readiness::Starting, Readiness::DiskNearlyFull, Readiness::Draining,
         Readiness::Stopped { fault: Sample::sample(r) };
-    Overflow = r: Overflow::Reject, Overflow::DropOldest;
+    Overflow = r: Overflow::Reject, Overflow::DropOldest, Overflow::RejectToDeadLetter;
     DeliveryOrder = r: DeliveryOrder::Fifo, DeliveryOrder::PerKey;
     DeleteMode = r: DeleteMode::IfEmpty, DeleteMode::Force;
     Durability = r: Durability::Fsync, Durability::FsyncMajority;
@@ -242,9 +271,14 @@ structs! {
     QueueRef { namespace name }
     TopicRef { namespace name }
     SubscriptionRef { topic name }
-    NewMessage { body headers content_type key priority ttl availability id }
-    Message { id body headers content_type key priority published_at expires_at sender }
-    DeadLetter { reason origin attempts count at }
+    NewMessage { body headers content_type key priority ttl availability id properties }
+    Message { id body headers content_type key priority published_at expires_at sender ttl properties routed }
+    Properties {
+        content_encoding correlation_id reply_to message_id made_at kind user_id application cluster_id persistence
+    }
+    Routed { exchange routing_key }
+    Death { reason origin count at exchange routing_keys ttl }
+    DeadLetter { reason origin attempts count at deaths routed }
     Delivery { message receipt attempt partition offset leased_until dead_letter }
     Peeked { message partition sequence state attempts due_at dead_letter }
     Record { offset message }
@@ -254,8 +288,13 @@ structs! {
     Done {}
     QueueSettings {
         max_messages max_bytes overflow message_ttl lease delivery_limit dead_letter deduplication order partitions
+        dead_letter_exchange dead_letter_key priority_max expires life auto_delete single_active_consumer
+        consumer_timeout arguments
     }
-    QueuePatch { max_messages max_bytes overflow message_ttl lease delivery_limit dead_letter deduplication }
+    QueuePatch {
+        max_messages max_bytes overflow message_ttl lease delivery_limit dead_letter deduplication
+        dead_letter_exchange dead_letter_key expires consumer_timeout
+    }
     QueueCounts { ready delayed leased bytes }
     RedriveProgress { moved rate }
     QueueDescription {
@@ -314,6 +353,22 @@ structs! {
     Committed { offsets }
     Seek { subscription to partition }
     LeaveSubscription { subscription member }
+    ExchangeRef { namespace name }
+    ExchangeSettings { kind durable auto_delete internal delays alternate hash_on arguments }
+    ExchangeDescription { exchange owner created_at settings bindings }
+    CreateExchange { exchange settings }
+    DescribeExchange { exchange }
+    DeleteExchange { exchange mode }
+    ListExchanges { namespace prefix page }
+    Binding { source destination routing_key arguments }
+    Bind { binding }
+    Unbind { binding }
+    Rebound { changed }
+    ListBindings { namespace source destination page }
+    RoutedMessage { message routing_key extra_keys unroutable }
+    PublishExchange { exchange messages }
+    RoutedPlace { id fate taken duplicates refused }
+    RoutedPlaces { messages durability position }
     ResourcePattern { kind namespace name }
     Grant { user resource rights effect }
     UserDescription { name id roles disabled created_at }

@@ -66,6 +66,9 @@ fn message(body: &'static str) -> Message {
         published_at: Timestamp::new(1),
         expires_at: None,
         sender: "ann".into(),
+        ttl: None,
+        properties: None,
+        routed: None,
     }
 }
 
@@ -101,6 +104,10 @@ impl Deliveries for Script {
 
     fn add_credit(&mut self, messages: u32) {
         self.credits.lock().unwrap().push(messages);
+    }
+
+    fn stop(&mut self) {
+        self.batches.close();
     }
 }
 

@@ -2,156 +2,17 @@
 //! Requests and replies of every queue operation, and of receiving and settling from any source.
 //! Invariant: `check` of settings bounds every number before the log sees it.
 
-use crate::limits::{
-    DEDUPLICATION_MS_DEFAULT, DEDUPLICATION_MS_MAX, DELIVERY_LIMIT_DEFAULT, DELIVERY_LIMIT_MAX, LEASE_MS_DEFAULT,
-    LEASE_MS_MAX, LEASE_MS_MIN, PARTITIONS_MAX, REDRIVE_RATE_MAX,
-};
+mod settings;
+
+use crate::limits::REDRIVE_RATE_MAX;
 use crate::message::{DeadLetterReason, Delivery, MessageId, MessagePlace, MessageState, NewMessage, Peeked};
-use crate::name::{MemberName, NamespaceName, QueueName, QueueRef, Source, UserName};
+use crate::name::{MemberName, NamespaceName, QueueRef, Source, UserName};
 use crate::number::{ByteSize, LogIndex, Partition, QueueId, Sequence, Span, Timestamp};
 use crate::page::{Page, PageRequest};
 use crate::receipt::{Receipt, Settlement};
 use crate::refusal::Refusal;
 
-/// What a full queue does with the next message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// Refuse the publish; the producer slows down.
-    #[default]
-    Reject,
-    /// Drop the oldest ready message (to the dead letters when there are any).
-    DropOldest,
-}
-
-/// In which order competing consumers get messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeliveryOrder {
-    /// By priority, then first in, first out.
-    #[default]
-    Fifo,
-    /// As `Fifo`, and of each key at most one message is leased at a time, in the order of arrival.
-    PerKey,
-}
-
-/// How a queue behaves. Every field can be altered later except `partitions` and `order`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueSettings {
-    /// Most messages it holds; `None`: only disk and memory bound it.
-    pub max_messages: Option<u64>,
-    /// Most bytes of messages it holds.
-    pub max_bytes: Option<ByteSize>,
-    /// What happens at either bound.
-    pub overflow: Overflow,
-    /// Lifetime of messages that name none; the shorter of both wins.
-    pub message_ttl: Option<Span>,
-    /// Lease of a receive that names none: 100 ms to 12 h.
-    pub lease: Span,
-    /// Deliveries before a message is dead-lettered, or dropped where there is no dead-letter queue.
-    pub delivery_limit: u32,
-    /// Where dead letters go; a queue of the same namespace.
-    pub dead_letter: Option<QueueName>,
-    /// How long message ids are remembered; zero switches deduplication off.
-    pub deduplication: Span,
-    /// Order of delivery.
-    pub order: DeliveryOrder,
-    /// Partitions, 1 to 1024: more than one spreads the queue; a key stays in its partition.
-    pub partitions: u32,
-}
-
-impl Default for QueueSettings {
-    fn default() -> Self {
-        Self {
-            max_messages: None,
-            max_bytes: None,
-            overflow: Overflow::Reject,
-            message_ttl: None,
-            lease: Span::new(LEASE_MS_DEFAULT),
-            delivery_limit: DELIVERY_LIMIT_DEFAULT,
-            dead_letter: None,
-            deduplication: Span::new(DEDUPLICATION_MS_DEFAULT),
-            order: DeliveryOrder::Fifo,
-            partitions: 1,
-        }
-    }
-}
-
-impl QueueSettings {
-    /// Checks every number against its limit.
-    ///
-    /// # Errors
-    /// `ArgumentInvalid` naming the field and its range.
-    pub fn check(&self) -> Result<(), Refusal> {
-        check_lease(self.lease)?;
-        if self.max_messages == Some(0) || self.max_bytes == Some(ByteSize::new(0)) {
-            return Err(Refusal::invalid("max_messages", "a bound is at least 1; leave it out for none"));
-        }
-        if self.delivery_limit == 0 || self.delivery_limit > DELIVERY_LIMIT_MAX {
-            return Err(Refusal::invalid("delivery_limit", "it must lie between 1 and 1000000"));
-        }
-        if self.deduplication.get() > DEDUPLICATION_MS_MAX {
-            return Err(Refusal::invalid("deduplication_ms", "the window is at most seven days"));
-        }
-        if self.partitions == 0 || self.partitions > PARTITIONS_MAX {
-            return Err(Refusal::invalid("partitions", "it must lie between 1 and 1024"));
-        }
-        if self.message_ttl == Some(Span::new(0)) {
-            return Err(Refusal::invalid("message_ttl_ms", "a lifetime is at least 1 ms; leave it out for none"));
-        }
-        Ok(())
-    }
-}
-
-/// Checks the length of a lease: 100 ms to 12 h.
-///
-/// # Errors
-/// `ArgumentInvalid` naming the range.
-pub fn check_lease(lease: Span) -> Result<(), Refusal> {
-    if (LEASE_MS_MIN..=LEASE_MS_MAX).contains(&lease.get()) {
-        return Ok(());
-    }
-    Err(Refusal::invalid("lease_ms", "it must lie between 100 and 43200000"))
-}
-
-/// A change of some settings; a field that is `None` stays as it is.
-/// The inner `Option` of a bound: `None` removes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueuePatch {
-    /// New bound on messages.
-    pub max_messages: Option<Option<u64>>,
-    /// New bound on bytes.
-    pub max_bytes: Option<Option<ByteSize>>,
-    /// New behaviour at the bound.
-    pub overflow: Option<Overflow>,
-    /// New lifetime, for messages published from now on.
-    pub message_ttl: Option<Option<Span>>,
-    /// New default lease.
-    pub lease: Option<Span>,
-    /// New delivery limit.
-    pub delivery_limit: Option<u32>,
-    /// New dead-letter queue.
-    pub dead_letter: Option<Option<QueueName>>,
-    /// New deduplication window.
-    pub deduplication: Option<Span>,
-}
-
-impl QueuePatch {
-    /// The settings with this change made.
-    #[must_use]
-    pub fn applied_to(self, old: QueueSettings) -> QueueSettings {
-        QueueSettings {
-            max_messages: self.max_messages.unwrap_or(old.max_messages),
-            max_bytes: self.max_bytes.unwrap_or(old.max_bytes),
-            overflow: self.overflow.unwrap_or(old.overflow),
-            message_ttl: self.message_ttl.unwrap_or(old.message_ttl),
-            lease: self.lease.unwrap_or(old.lease),
-            delivery_limit: self.delivery_limit.unwrap_or(old.delivery_limit),
-            dead_letter: self.dead_letter.unwrap_or(old.dead_letter),
-            deduplication: self.deduplication.unwrap_or(old.deduplication),
-            order: old.order,
-            partitions: old.partitions,
-        }
-    }
-}
+pub use settings::{DeliveryOrder, Life, Overflow, QueuePatch, QueueSettings, check_lease};
 
 /// How many messages of a queue are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
