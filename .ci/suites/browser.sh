@@ -21,7 +21,7 @@ trap end EXIT
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 http=$(port)
 printf 'correct horse battery' >"$folder/password"
-"$target/debug/recado" serve --data "$folder/data" --http "127.0.0.1:$http" --grpc none \
+"$target/debug/recado" serve --data "$folder/data" --http "127.0.0.1:$http" --grpc none --amqp none \
     --admin-password-file "$folder/password" >"$folder/log" 2>&1 &
 broker=$!
 for _ in $(seq 150); do

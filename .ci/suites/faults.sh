@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A slice of every campaign of `cargo xtask faults` against the release program: kills under load and in starts, power
-# cuts on ext4 and XFS, failing, slow and full disks, flipped bits and stale files, pauses, clock jumps, two doors.
+# cuts on ext4 and XFS, segments that go, failing, slow and full disks, flipped bits and stale files, pauses, clock
+# jumps, two doors.
 # Before that a broker that never flushes must lose messages, or the power cuts measure nothing. Figures of memory and
 # time are printed and do not fail the suite, as the machine may be busy; anything lost, wrong or out of order does.
 # Needs root, FUSE, loop devices, ext4, XFS and the right to mount and to trace: without them it fails, as nothing
@@ -33,12 +34,16 @@ campaign() {
     cargo xtask faults "$@" --binary "$binary" --seed "$seed" --report-only
 }
 
-# Memory is mostly waiting: it runs beside the others.
-campaign memory --backlog 20000 >"$target/faults-memory.log" 2>&1 &
-memory=$!
+# These are mostly waiting: they run beside the others.
+beside() {
+    campaign memory --backlog 20000 && campaign holdouts --runs 1
+}
+beside >"$target/faults-beside.log" 2>&1 &
+beside=$!
 
 campaign power-cuts --runs 1 --below eatmydata --expect-loss
 campaign power-cuts --runs 10
+campaign rolls --runs 1
 campaign write-errors --runs 3
 campaign eio --first 20 --runs 8
 campaign eio-writes --first 1 --runs 8
@@ -53,6 +58,6 @@ campaign confirms
 campaign flips --runs 25
 campaign disk --backlog 60000
 verdict=0
-wait "$memory" || verdict=$?
-cat "$target/faults-memory.log"
+wait "$beside" || verdict=$?
+cat "$target/faults-beside.log"
 exit "$verdict"

@@ -34,7 +34,7 @@ trap finish EXIT
 
 password=correct-horse-battery
 echo "$password" >"$home/password"
-"$binary" serve --data "$home/data" --http 127.0.0.1:0 --grpc none --log warn \
+"$binary" serve --data "$home/data" --http 127.0.0.1:0 --grpc none --amqp none --log warn \
     --admin-password-file "$home/password" >"$home/banner" 2>"$home/log" &
 broker=$!
 url=

@@ -62,29 +62,24 @@ impl web::MetricsSource for Quiet {
     }
 }
 
-struct Doors {
+/// One door, and the runtime that it answers on.
+struct Front {
     runtime: Runtime,
-    rest: Router,
-    grpc: Router,
-    _life: (watch::Sender<bool>, watch::Sender<bool>),
+    router: Router,
 }
 
-impl Doors {
-    fn new() -> Doors {
+impl Front {
+    fn new(router: impl FnOnce() -> Router) -> Front {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let backend: Arc<dyn Backend> = Arc::new(Gate);
-        let rest = web::Door::new(web::Settings::default(), Arc::clone(&backend), Arc::new(Quiet)).router();
         let guard = runtime.enter();
-        let (ready, draining) = (watch::channel(true), watch::channel(false));
-        let lifecycle = grpc::Lifecycle { ready: ready.1, draining: draining.1 };
-        let routes = grpc::routes(backend, grpc::Settings::default(), lifecycle).expect("the contract");
+        let router = router();
         drop(guard);
-        Doors { runtime, rest, grpc: routes.prepare().into_axum_router(), _life: (ready.0, draining.0) }
+        Front { runtime, router }
     }
 
-    fn ask(&self, router: &Router, request: Request<Body>) -> (StatusCode, Bytes) {
+    fn ask(&self, request: Request<Body>) -> (StatusCode, Bytes) {
         self.runtime.block_on(async {
-            let response = router.clone().oneshot(request).await.expect("a router always answers");
+            let response = self.router.clone().oneshot(request).await.expect("a router always answers");
             let status = response.status();
             let body = response.into_body().collect().await.map(|body| body.to_bytes());
             (status, body.unwrap_or_default())
@@ -92,8 +87,23 @@ impl Doors {
     }
 }
 
+fn rest_router() -> Router {
+    web::Door::new(web::Settings::default(), Arc::new(Gate), Arc::new(Quiet)).router()
+}
+
+fn grpc_router() -> Router {
+    let (ready, draining) = (watch::channel(true), watch::channel(false));
+    let lifecycle = grpc::Lifecycle { ready: ready.1, draining: draining.1 };
+    let routes = grpc::routes(Arc::new(Gate), grpc::Settings::default(), lifecycle).expect("the contract");
+    // What says that the node lives stays as long as the process does.
+    std::mem::forget((ready.0, draining.0));
+    routes.prepare().into_axum_router()
+}
+
+// One for each door: what a target does not call is not linked into it.
 thread_local! {
-    static DOORS: Doors = Doors::new();
+    static REST: Front = Front::new(rest_router);
+    static GRPC: Front = Front::new(grpc_router);
 }
 
 /// A request of REST as text: `METHOD path`, headers, an empty line, the body.
@@ -114,8 +124,8 @@ pub fn rest(bytes: &[u8]) {
             request.headers_mut().insert(name, value);
         }
     }
-    DOORS.with(|doors| {
-        let (status, _) = within(bytes.len(), 8 << 20, 1024, || doors.ask(&doors.rest, request));
+    REST.with(|front| {
+        let (status, _) = within(bytes.len(), 8 << 20, 1024, || front.ask(request));
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{head}");
     });
 }
@@ -184,8 +194,8 @@ pub fn grpc(bytes: &[u8]) {
     for (name, value) in [("authorization", "Bearer good"), ("content-type", "application/grpc"), ("te", "trailers")] {
         request.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    DOORS.with(|doors| {
-        let (status, _) = within(bytes.len(), (2 << 20) + reserved, 1024, || doors.ask(&doors.grpc, request));
+    GRPC.with(|front| {
+        let (status, _) = within(bytes.len(), (2 << 20) + reserved, 1024, || front.ask(request));
         assert_eq!(status, StatusCode::OK, "{call}");
     });
 }

@@ -1,6 +1,5 @@
 //! Files of a store, the state in a checkpoint, and what lies in the frames of the log.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use broker::{Machine, codec, record};
 use bytes::Bytes;
 use model::number::Timestamp;
-use storage::disk::simulated::MemoryDisk;
+use storage::disk::simulated::{MemoryDisk, PowerCut};
 use storage::disk::{Disk, OpenMode};
 use storage::{ByteCount, Fault, Frame, FrameKind, LogIndex, SectionName, SegmentStore, Settings, Term, Threads};
 
@@ -28,15 +27,24 @@ fn open(disk: &MemoryDisk) -> Result<SegmentStore, Fault> {
 
 /// A store that was closed in order: two sealed segments, an open one, two checkpoints.
 pub(crate) fn whole_store() -> MemoryDisk {
+    store_of(40, |index| index * 37 % 400)
+}
+
+/// As `whole_store`, with the same checkpoints over one short segment: a checkpoint is read without reading much else.
+fn short_store() -> MemoryDisk {
+    store_of(21, |_| 0)
+}
+
+fn store_of(frames: u64, payload_bytes: impl Fn(u64) -> u64) -> MemoryDisk {
     let disk = MemoryDisk::new();
     let store = open(&disk).expect("an empty disk is opened");
     let frame = |index: u64| Frame {
         index: LogIndex(index),
         term: Term(1),
         kind: FrameKind(3),
-        payload: Bytes::from(vec![7; usize::try_from(index * 37 % 400).expect("small")]),
+        payload: Bytes::from(vec![7; usize::try_from(payload_bytes(index)).expect("small")]),
     };
-    for index in 0..40 {
+    for index in 0..frames {
         store.append(vec![frame(index)], Box::new(|outcome| outcome.expect("the disk does not fail")));
     }
     store.save_vote(Bytes::from_static(b"vote"), Box::new(drop));
@@ -48,11 +56,13 @@ pub(crate) fn whole_store() -> MemoryDisk {
         store.write_checkpoint(Term(1), LogIndex(index), sections).expect("the disk does not fail");
     }
     store.close().expect("the disk does not fail");
-    disk
+    // All is synced; what has no name any more is forgotten, for each execution copies the disk.
+    disk.after_power_cut(PowerCut::KeepAll)
 }
 
 thread_local! {
-    static WHOLE: RefCell<MemoryDisk> = RefCell::new(whole_store());
+    static WHOLE: MemoryDisk = whole_store();
+    static SHORT: MemoryDisk = short_store();
 }
 
 fn names_ending(disk: &MemoryDisk, end: &str) -> Vec<PathBuf> {
@@ -60,8 +70,8 @@ fn names_ending(disk: &MemoryDisk, end: &str) -> Vec<PathBuf> {
 }
 
 /// Opens the store with other bytes in one file, and reads all that there is.
-fn open_with(path: &Path, content: &[u8]) {
-    let disk = WHOLE.with_borrow(MemoryDisk::after_kill);
+fn open_with(disk: &MemoryDisk, path: &Path, content: &[u8]) {
+    let disk = disk.after_kill();
     let file = disk.open(path, OpenMode::ReadWrite).expect("the file was listed");
     file.set_length(0).and_then(|()| file.write_at(0, content)).expect("there is room");
     disk.set_capacity(Some(ROOM_BYTES));
@@ -114,8 +124,10 @@ pub fn segment(bytes: &[u8]) {
     if is_signed {
         sign_segment(&mut content);
     }
-    let paths = WHOLE.with_borrow(|disk| names_ending(disk, ".segment"));
-    open_with(&paths[which % paths.len()], &content);
+    WHOLE.with(|disk| {
+        let paths = names_ending(disk, ".segment");
+        open_with(disk, &paths[which % paths.len()], &content);
+    });
 }
 
 fn sign_segment(content: &mut [u8]) {
@@ -139,8 +151,10 @@ pub fn checkpoint(bytes: &[u8]) {
     if is_signed {
         sign_checkpoint(&mut content);
     }
-    let paths = WHOLE.with_borrow(|disk| names_ending(disk, ".checkpoint"));
-    open_with(&paths[which % paths.len()], &content);
+    SHORT.with(|disk| {
+        let paths = names_ending(disk, ".checkpoint");
+        open_with(disk, &paths[which % paths.len()], &content);
+    });
 }
 
 fn sign_checkpoint(content: &mut [u8]) {
@@ -169,7 +183,7 @@ pub fn slots(bytes: &[u8]) {
         }
     }
     let name = ["vote", "purge", "mark", "store"][which % 4];
-    open_with(&Path::new(FOLDER).join(name), &content);
+    WHOLE.with(|disk| open_with(disk, &Path::new(FOLDER).join(name), &content));
 }
 
 /// The state of the machine, section by section: a length of two bytes before each.

@@ -1,8 +1,8 @@
-//! What is fuzzed: one function for each parser of bytes from outside or from disk. A target of libFuzzer calls each;
-//! `tests/seeds.rs` calls each with the seeds that are kept.
+//! What is fuzzed: one function for each parser of bytes from outside or from disk. A target of libFuzzer calls each.
 //! Invariant: a parser answers or refuses; it never panics, and what it allocates is bounded by what it was given.
 //! How to run: `docs/crash-points-and-fuzzing.md`.
 
+mod amqp;
 mod bound;
 mod configuration;
 mod doors;
@@ -10,6 +10,7 @@ mod files;
 pub mod seeding;
 mod words;
 
+pub use amqp::{amqp_frames, amqp_methods, amqp_tables};
 pub use configuration::config;
 pub use doors::{grpc, rest};
 #[cfg(fuzzing)]

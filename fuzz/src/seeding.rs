@@ -29,6 +29,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(settings());
     seeds.extend(rest());
     seeds.extend(grpc());
+    seeds.extend(crate::amqp::seeds());
     seeds
 }
 

@@ -60,6 +60,10 @@ pub trait Deliveries: Send {
 
     /// Takes `messages` more. A settled message does not give its credit back by itself.
     fn add_credit(&mut self, messages: u32);
+
+    /// Takes no more. What is on its way still comes, then the stream ends; what is unsettled stays with the consumer
+    /// until the stream is dropped.
+    fn stop(&mut self);
 }
 
 /// The broker, here or elsewhere.

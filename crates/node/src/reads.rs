@@ -45,7 +45,12 @@ impl Core {
     /// Adds what only the leader's runtime knows.
     fn with_consumers(&self, mut response: Response) -> Response {
         let count = |queue: &mut QueueDescription| {
-            queue.consumers = self.runtime.consumers_of(broker::place::SourceId::Queue(queue.id));
+            let source = broker::place::SourceId::Queue(queue.id);
+            queue.consumers = self.runtime.consumers_of(source);
+            // Their leases are in no batch yet, but somebody has them.
+            let on_the_way = self.runtime.on_the_way(source).min(queue.counts.ready);
+            queue.counts.ready -= on_the_way;
+            queue.counts.leased += on_the_way;
         };
         #[allow(clippy::wildcard_enum_match_arm, reason = "only queues have consumers in their description")]
         match &mut response {

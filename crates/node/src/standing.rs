@@ -131,4 +131,10 @@ impl Deliveries for WhileStanding {
             deliveries.add_credit(messages);
         }
     }
+
+    fn stop(&mut self) {
+        if let Some(deliveries) = &mut self.deliveries {
+            deliveries.stop();
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) http: Option<SocketAddr>,
     /// The gRPC door.
     pub(crate) grpc: Option<SocketAddr>,
+    /// The AMQP door.
+    pub(crate) amqp: Option<SocketAddr>,
     /// The one-time token of a broker without administrator.
     pub(crate) claim: Option<&'a str>,
     /// The brokers behind a gateway.
@@ -57,6 +59,9 @@ impl Banner<'_> {
         }
         if let Some(grpc) = self.grpc {
             put("gRPC", format!("{scheme}://{grpc}"));
+        }
+        if let Some(amqp) = self.amqp {
+            put("AMQP", format!("{}://{amqp}", if self.tls { "amqps" } else { "amqp" }));
         }
         if self.insecure_plaintext && !self.tls {
             put("WARNING", "no TLS beyond this machine (--insecure-plaintext)".to_owned());
@@ -92,6 +97,7 @@ mod tests {
             insecure_plaintext: true,
             http: "127.0.0.1:8080".parse().ok(),
             grpc: "127.0.0.1:8081".parse().ok(),
+            amqp: "127.0.0.1:5672".parse().ok(),
             claim: Some("k3-qv-9x"),
             brokers: &[],
         };
@@ -109,6 +115,7 @@ mod tests {
              API pages   http://127.0.0.1:8080/ui\n  \
              health      http://127.0.0.1:8080/health/ready\n  \
              gRPC        http://127.0.0.1:8081\n  \
+             AMQP        amqp://127.0.0.1:5672\n  \
              WARNING     no TLS beyond this machine (--insecure-plaintext)\n  \
              claim       k3-qv-9x (once, within an hour, from this machine)\n  \
              next        recado login --claim",

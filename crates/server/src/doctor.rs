@@ -87,7 +87,7 @@ async fn host(settings: &Settings) -> Vec<Finding> {
     }
     findings.push(files());
     findings.push(clock(SystemTime::now()));
-    for (name, address) in [("http port", settings.http), ("grpc port", settings.grpc)] {
+    for (name, address) in [("http port", settings.http), ("grpc port", settings.grpc), ("amqp port", settings.amqp)] {
         if let Some(address) = address {
             findings.push(port(name, address).await);
         }

@@ -50,6 +50,7 @@ impl Local {
             data: folder.join("data"),
             http: Some(here),
             grpc: Some(here),
+            amqp: None,
             admin_password_file: Some(file),
             ..Settings::new(&Layers::new(None, |_| None, Vec::new())?)?
         };

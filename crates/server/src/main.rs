@@ -107,11 +107,14 @@ fn serve(role: wire::Role, arguments: &args::serve::SettingArguments) -> Result<
     let layers = config::layers(arguments)?;
     let mut settings = config::Settings::new(&layers)?;
     match role {
-        // A broker's clients are gateways: HTTP only where it is asked for.
-        wire::Role::Broker if layers.is_default("http") => settings.http = None,
+        // A broker's clients are gateways: other doors only where it is asked for.
+        wire::Role::Broker => {
+            settings.http = settings.http.filter(|_| !layers.is_default("http"));
+            settings.amqp = settings.amqp.filter(|_| !layers.is_default("amqp"));
+        }
         // A gateway on the machine of its broker must not take the broker's port.
         wire::Role::Gateway if layers.is_default("grpc") => settings.grpc = None,
-        wire::Role::Serve | wire::Role::Broker | wire::Role::Gateway => {}
+        wire::Role::Serve | wire::Role::Gateway => {}
     }
     cores()?.block_on(wire::run(role, settings))
 }

@@ -20,6 +20,8 @@ pub const PLANNED_MAX: u64 = 30;
 pub const LATE_FAULT_EVERY: u64 = 50;
 /// Violations of one run that are told.
 pub const VIOLATIONS_KEPT: usize = 5;
+/// Bytes of an operation's name after which no more is written.
+pub const NAME_BYTES_MAX: usize = 80;
 /// Virtual time after which an operation has hung.
 pub const OPERATION_PATIENCE: Duration = Duration::from_secs(120);
 /// The slowest piece of work of a disk.

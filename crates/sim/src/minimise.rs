@@ -23,7 +23,8 @@ pub fn minimise(schedule: &Schedule) -> Option<Schedule> {
     search.drop_faults();
     search.drop_operations();
     search.drop_faults();
-    Some(search.best)
+    search.cut_end();
+    Some(search.best.tidied())
 }
 
 impl Search {

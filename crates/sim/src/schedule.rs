@@ -48,6 +48,27 @@ impl Schedule {
         self.without_operations.iter().any(|(first, last)| (*first..=*last).contains(&number))
     }
 
+    /// The same with what is left out in as few words as possible.
+    #[must_use]
+    pub fn tidied(mut self) -> Self {
+        let mut left_out: Vec<(u64, u64)> = Vec::new();
+        self.without_operations.sort_unstable();
+        for (first, last) in self.without_operations.iter().filter(|(first, _)| *first < self.operations).copied() {
+            match left_out.last_mut() {
+                Some((_, before)) if first <= *before + 1 => *before = last.max(*before),
+                Some(_) | None => left_out.push((first, last)),
+            }
+        }
+        let known: BTreeSet<u64> = plan(self.seed, OPERATIONS, OPERATIONS_MAX)
+            .iter()
+            .filter(|planned| planned.at < self.operations)
+            .map(|planned| planned.number)
+            .collect();
+        self.without_faults.retain(|number| known.contains(number));
+        self.without_operations = left_out;
+        self
+    }
+
     /// Reads the text form.
     ///
     /// # Errors
@@ -110,5 +131,17 @@ mod tests {
         };
         assert_eq!(Schedule::parse(&schedule.to_string()), Ok(schedule));
         assert!(Schedule::parse("seed x").is_err());
+    }
+
+    #[test]
+    fn a_tidied_schedule_leaves_the_same_out() {
+        let ranges = vec![(200, 300), (10, 20), (15, 30), (31, 40), (900, 950)];
+        let schedule = Schedule { operations: 812, without_operations: ranges, ..Schedule::of(4711) };
+        let tidied = schedule.clone().tidied();
+        assert_eq!(tidied.without_operations, vec![(10, 40), (200, 300)]);
+        for operation in 0..812 {
+            assert_eq!(tidied.leaves_out(operation), schedule.leaves_out(operation), "{operation}");
+        }
+        assert_eq!(tidied.faults(), schedule.faults());
     }
 }

@@ -1,5 +1,5 @@
 //! The store alone, with what a shard of one voter never asks of it: cuts of the log, votes one after the other, and
-//! a bit flipped anywhere.
+//! a bit flipped anywhere, or in the length of a frame, where the rest of the frame still fits its checksum.
 //! Invariant: what was confirmed is found again, nothing comes back that was cut off, damage is refused or harmless.
 //! Called by `run` before the shard's lives. Mutants: those of the store that need a second voter to do harm.
 
@@ -17,6 +17,8 @@ use crate::disk::CutDisk;
 use crate::limits::{STORE_FLIPS, STORE_LIVES, STORE_STEPS};
 
 const FOLDER: &str = "store";
+/// Bytes from the length of a frame to its index (`docs/formats/segment.md`).
+const INDEX_BEHIND_LENGTH: u64 = 20;
 
 /// What the store was asked, and what it confirmed.
 #[derive(Clone, Debug, Default)]
@@ -173,6 +175,14 @@ fn compare(store: &SegmentStore, recovered: &storage::Recovered, expected: &Shar
     known.before_cut = None;
 }
 
+/// Where the low byte of the length of a frame lies in a file, if the frame does. The place of the field is that of the
+/// format page: the index is the last field before the payload.
+fn length_of(frame: &Frame, content: &[u8]) -> Option<u64> {
+    let tail = [&frame.index.0.to_le_bytes()[..], &frame.payload].concat();
+    let at = content.windows(tail.len()).position(|bytes| bytes == tail)?;
+    u64::try_from(at).ok()?.checked_sub(INDEX_BEHIND_LENGTH)
+}
+
 /// Flips single bits: each is refused, or costs nothing that was confirmed.
 fn flip(disk: &MemoryDisk, expected: &Shared, chance: &mut Chance, notes: &mut Notes) {
     let opened = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), settings());
@@ -189,8 +199,14 @@ fn flip(disk: &MemoryDisk, expected: &Shared, chance: &mut Chance, notes: &mut N
     }
     for _ in 0..STORE_FLIPS {
         let path = chance.among(&segments).clone();
-        let length = disk.content(&path).map_or(0, |content| content.len());
-        let at = chance.below(u64::try_from(length).unwrap_or_default().max(1));
+        let content = disk.content(&path).unwrap_or_default();
+        let mut at = chance.below(u64::try_from(content.len()).unwrap_or_default().max(1));
+        if chance.one_in(3)
+            && !log.is_empty()
+            && let Some(length) = length_of(chance.among(&log), &content)
+        {
+            at = length;
+        }
         let copy = disk.after_kill();
         copy.flip_bit(&path, at, u32::try_from(chance.below(8)).unwrap_or_default());
         let Ok((store, _)) = SegmentStore::open(Arc::new(copy), Path::new(FOLDER), settings()) else { continue };

@@ -52,6 +52,11 @@ impl Machine {
         self.core(source).map_or_else(Vec::new, |core| core.pick(held, max, bytes_max))
     }
 
+    /// How many of these messages of a source still wait for a consumer.
+    pub fn ready_among(&self, source: SourceId, places: &BTreeSet<(Partition, Sequence)>) -> u64 {
+        self.core(source).map_or(0, |core| core.ready_among(places))
+    }
+
     /// Whether a source still exists.
     pub fn has_source(&self, source: SourceId) -> bool {
         match source {

@@ -279,6 +279,13 @@ impl Queue {
         messages.chain(ids).min()
     }
 
+    /// How many of these messages still wait for a consumer.
+    pub fn ready_among(&self, places: &BTreeSet<(Partition, Sequence)>) -> u64 {
+        let ready =
+            |place: &&(Partition, Sequence)| self.partition(place.0).is_some_and(|messages| messages.is_ready(place.1));
+        u64::try_from(places.iter().filter(ready).count()).unwrap_or(u64::MAX)
+    }
+
     /// How many messages are in which state.
     pub fn counts(&self) -> QueueCounts {
         self.partitions.iter().map(Messages::counts).fold(QueueCounts::default(), |sum, part| QueueCounts {

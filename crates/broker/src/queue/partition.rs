@@ -84,6 +84,11 @@ impl Messages {
         }
     }
 
+    /// Whether a message waits for a consumer.
+    pub(super) fn is_ready(&self, sequence: Sequence) -> bool {
+        self.slots.get(sequence).is_some_and(|slot| slot.state == State::Ready)
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = (Sequence, &Slot)> {
         self.slots.from(Sequence::new(0))
     }

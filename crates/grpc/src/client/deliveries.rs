@@ -66,11 +66,12 @@ pub struct RemoteDeliveries {
     outbox: Outbox<Mail>,
     room: Arc<Semaphore>,
     frames: mpsc::Receiver<Result<Vec<Delivery>, Failure>>,
+    stopped: bool,
 }
 
 impl RemoteDeliveries {
     pub(crate) fn new(outbox: Outbox<Mail>, frames: mpsc::Receiver<Result<Vec<Delivery>, Failure>>) -> Self {
-        Self { outbox, room: Arc::new(Semaphore::new(SETTLER_WAITING_MAX)), frames }
+        Self { outbox, room: Arc::new(Semaphore::new(SETTLER_WAITING_MAX)), frames, stopped: false }
     }
 
     /// Settles what is delivered here, on the same stream.
@@ -90,11 +91,18 @@ impl RemoteDeliveries {
 
 impl Deliveries for RemoteDeliveries {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Delivery>, Failure>>> {
-        self.frames.poll_recv(context)
+        if self.stopped { Poll::Ready(None) } else { self.frames.poll_recv(context) }
     }
 
     fn add_credit(&mut self, messages: u32) {
-        self.outbox.write(|mail| mail.credit = mail.credit.saturating_add(messages));
+        if !self.stopped {
+            self.outbox.write(|mail| mail.credit = mail.credit.saturating_add(messages));
+        }
+    }
+
+    /// The contract has no word for it: what is on its way is given back when the stream is dropped.
+    fn stop(&mut self) {
+        self.stopped = true;
     }
 }
 

@@ -198,6 +198,10 @@ impl Deliveries for HandedOut {
     fn add_credit(&mut self, messages: u32) {
         self.credit.send(messages).unwrap();
     }
+
+    fn stop(&mut self) {
+        self.deliveries.close();
+    }
 }
 
 /// Answers that the test releases one by one, by the order in which they were asked for.

@@ -41,14 +41,28 @@ impl Deliveries for LeasedDeliveries {
         }
         self.runtime.serve(self.source);
     }
+
+    fn stop(&mut self) {
+        let mut sources = self.runtime.sources();
+        let Some(takers) = sources.get_mut(&self.source) else { return };
+        let left = takers.stop(self.id);
+        let is_last = left && !takers.is_consumed();
+        if is_last {
+            self.runtime.note_use(self.source, Usage::Left);
+        }
+        drop(sources);
+        // Who waited for this one to go has its turn now.
+        self.runtime.serve(self.source);
+    }
 }
 
 impl Drop for LeasedDeliveries {
     fn drop(&mut self) {
         let mut sources = self.runtime.sources();
         let Some(takers) = sources.get_mut(&self.source) else { return };
+        let goes = takers.stop(self.id);
         let left = takers.leave(self.id);
-        let is_last = !takers.is_consumed();
+        let is_last = goes && !takers.is_consumed();
         self.runtime.release(self.source, left);
         if is_last {
             self.runtime.note_use(self.source, Usage::Left);

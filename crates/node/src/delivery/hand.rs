@@ -50,7 +50,7 @@ impl Runtime {
     fn choose(&self, source: SourceId) -> Result<Option<Hand>, (Taker, Failure)> {
         let mut sources = self.sources();
         let Some(takers) = sources.get_mut(&source) else { return Ok(None) };
-        let Some(taker) = takers.next() else {
+        let Some(mut taker) = takers.next() else {
             if takers.is_idle() {
                 sources.remove(&source);
                 self.shared.effects.forget(Awaited::Source(source));
@@ -78,9 +78,9 @@ impl Runtime {
             Err(failure) => return Err((taker, failure)),
         };
         takers.held.extend(picks.iter().map(|pick| (pick.partition, pick.sequence)));
-        if let Taker::Consumer { id, .. } = &taker {
+        if let Taker::Consumer { id, number, .. } = &mut taker {
             let receipts: Vec<_> = picks.iter().map(|pick| receipt_of(source, epoch, pick)).collect();
-            takers.hand(*id, &receipts);
+            *number = takers.hand(*id, &receipts);
         }
         Ok(Some(Hand { source, taker, epoch, end, picked, lease }))
     }
@@ -121,9 +121,9 @@ impl Runtime {
         let taken = match taker {
             Taker::Receive(waiting) => waiting.deliveries.send(deliveries).is_ok(),
             // A consumer that left has given its messages back already.
-            Taker::Consumer { id, .. } => {
-                if let Some(takers) = self.sources().get(&source) {
-                    takers.send(id, deliveries);
+            Taker::Consumer { id, number, .. } => {
+                if let Some(takers) = self.sources().get_mut(&source) {
+                    takers.send(id, number, deliveries);
                 }
                 true
             }
@@ -146,7 +146,14 @@ impl Runtime {
     }
 
     fn fail(&self, source: SourceId, taker: Taker, failure: Failure) {
-        self.hand_over(source, taker, Err(failure), &[]);
+        match taker {
+            Taker::Receive(_) => self.hand_over(source, taker, Err(failure), &[]),
+            Taker::Consumer { id, .. } => {
+                if let Some(takers) = self.sources().get(&source) {
+                    takers.fail(id, failure);
+                }
+            }
+        }
     }
 }
 

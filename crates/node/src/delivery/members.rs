@@ -227,11 +227,12 @@ pub(super) struct MemberDeliveries {
     next: Option<NextShare>,
     /// Woken when credit comes while there is none.
     waker: Option<std::task::Waker>,
+    stopped: bool,
 }
 
 impl MemberDeliveries {
     pub(super) const fn new(runtime: Runtime, caller: Caller, seat: Seat, credit: u32) -> Self {
-        Self { runtime, caller, seat, credit, next: None, waker: None }
+        Self { runtime, caller, seat, credit, next: None, waker: None, stopped: false }
     }
 
     fn start(&self) -> NextShare {
@@ -246,6 +247,10 @@ impl MemberDeliveries {
 impl Deliveries for MemberDeliveries {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Delivery>, Failure>>> {
         loop {
+            // Records are not leased: what was being read is not missed by anybody.
+            if self.stopped {
+                return Poll::Ready(None);
+            }
             if self.credit == 0 {
                 self.waker = Some(context.waker().clone());
                 self.runtime.shared.members.hear(&self.seat);
@@ -275,6 +280,13 @@ impl Deliveries for MemberDeliveries {
 
     fn add_credit(&mut self, messages: u32) {
         self.credit = self.credit.saturating_add(messages).min(model::limits::CREDIT_MAX);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

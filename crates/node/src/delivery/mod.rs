@@ -89,6 +89,13 @@ impl Runtime {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// How many messages that the machine calls ready are on their way to a taker.
+    pub(crate) fn on_the_way(&self, source: SourceId) -> u64 {
+        let sources = self.sources();
+        let Some(takers) = sources.get(&source).filter(|takers| !takers.held.is_empty()) else { return 0 };
+        self.shared.log.read(|machine| machine.ready_among(source, &takers.held)).unwrap_or_default()
+    }
+
     /// How many receives and consumers there are in all.
     pub(crate) fn consumers(&self) -> u64 {
         let count: usize = self.sources().values().map(Takers::count).sum();

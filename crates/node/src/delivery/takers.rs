@@ -43,7 +43,15 @@ pub(super) struct Consumer {
     /// How many more messages it takes.
     pub(super) credit: u32,
     pub(super) lease: Lease,
-    pub(super) deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
+    /// Gone once it was stopped and nothing is on its way any more.
+    deliveries: Option<mpsc::Sender<Result<Vec<Delivery>, Failure>>>,
+    /// Hand-outs that were chosen for it.
+    chosen: u64,
+    /// How many of them it was sent.
+    sent: u64,
+    /// Those whose bytes came before those of an earlier one: the order of the queue is kept.
+    early: BTreeMap<u64, Result<Vec<Delivery>, Failure>>,
+    stopped: bool,
     /// A higher one is served first.
     priority: i32,
     sharing: Sharing,
@@ -57,8 +65,32 @@ impl Consumer {
         lease: Lease,
         deliveries: mpsc::Sender<Result<Vec<Delivery>, Failure>>,
     ) -> Self {
-        let (priority, sharing) = (0, Sharing::Shared);
-        Self { credit, lease, deliveries, priority, sharing, unsettled: BTreeSet::new() }
+        Self {
+            credit,
+            lease,
+            deliveries: Some(deliveries),
+            chosen: 0,
+            sent: 0,
+            early: BTreeMap::new(),
+            stopped: false,
+            priority: 0,
+            sharing: Sharing::Shared,
+            unsettled: BTreeSet::new(),
+        }
+    }
+
+    fn pass_on(&self, deliveries: Result<Vec<Delivery>, Failure>) {
+        if let Some(sender) = &self.deliveries {
+            // The channel has room for as many as the credit allows; a stream that is gone has given back what it had.
+            let _ = sender.try_send(deliveries);
+        }
+    }
+
+    /// Ends the stream once nothing more comes.
+    fn end_when_done(&mut self) {
+        if self.stopped && self.sent == self.chosen {
+            self.deliveries = None;
+        }
     }
 
     /// The same, served before or after others, and with others or alone.
@@ -86,7 +118,13 @@ pub(super) enum Taker {
     /// A receive, taken off the line.
     Receive(Waiting),
     /// A consumer, which stays in the line.
-    Consumer { id: TakerId, room: u32, lease: Lease },
+    Consumer {
+        id: TakerId,
+        room: u32,
+        lease: Lease,
+        /// Which of its hand-outs this is.
+        number: u64,
+    },
 }
 
 impl Taker {
@@ -124,7 +162,12 @@ impl Takers {
     /// How many wait or consume.
     pub(super) fn count(&self) -> usize {
         let receives = self.line.iter().filter(|turn| matches!(turn, Turn::Receive(_))).count();
-        receives + self.consumers.len()
+        receives + self.live().count()
+    }
+
+    /// The consumers that still take; one that was stopped only keeps what it has.
+    fn live(&self) -> impl Iterator<Item = (&TakerId, &Consumer)> {
+        self.consumers.iter().filter(|(_, consumer)| !consumer.stopped)
     }
 
     /// Whether nothing needs to be remembered about the source.
@@ -159,14 +202,14 @@ impl Takers {
     /// Whether a consumer may join: not beside one that is to be alone, and not if it wants that itself.
     pub(super) fn admits(&self, sharing: Sharing) -> bool {
         match sharing {
-            Sharing::Alone => self.consumers.is_empty(),
-            Sharing::Shared => self.consumers.values().all(|consumer| consumer.sharing == Sharing::Shared),
+            Sharing::Alone => self.live().next().is_none(),
+            Sharing::Shared => self.live().all(|(_, consumer)| consumer.sharing == Sharing::Shared),
         }
     }
 
     /// Whether it has consumers that stay.
     pub(super) fn is_consumed(&self) -> bool {
-        !self.consumers.is_empty()
+        self.live().next().is_some()
     }
 
     /// Lets one consumer at a time get all messages, or all in turn.
@@ -195,14 +238,23 @@ impl Takers {
 
     /// Gives a consumer more room.
     pub(super) fn add_credit(&mut self, id: TakerId, messages: u32) {
-        if let Some(consumer) = self.consumers.get_mut(&id) {
+        if let Some(consumer) = self.consumers.get_mut(&id).filter(|consumer| !consumer.stopped) {
             consumer.credit = consumer.credit.saturating_add(messages).min(model::limits::CREDIT_MAX);
         }
     }
 
+    /// Gives a consumer nothing more; its stream ends once what is on its way has come. False when it was so already.
+    pub(super) fn stop(&mut self, id: TakerId) -> bool {
+        let Some(consumer) = self.consumers.get_mut(&id).filter(|consumer| !consumer.stopped) else { return false };
+        consumer.credit = 0;
+        consumer.stopped = true;
+        consumer.end_when_done();
+        true
+    }
+
     /// Brings whoever ranks highest among those with room to the front of the line.
     fn bring_forward(&mut self) {
-        let active = self.consumers.iter().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
+        let active = self.live().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
         let active = active.map(|(id, _)| *id).filter(|_| self.single);
         let rank = |turn: &Turn| match turn {
             Turn::Receive(_) => Some(0),
@@ -221,7 +273,7 @@ impl Takers {
 
     /// Whether a consumer waits while another one gets all messages.
     fn waits(&self, id: TakerId) -> bool {
-        let first = self.consumers.iter().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
+        let first = self.live().min_by_key(|(id, consumer)| (-i64::from(consumer.priority), **id));
         self.single && first.is_some_and(|(first, _)| *first != id)
     }
 
@@ -242,7 +294,12 @@ impl Takers {
                         continue;
                     };
                     let most = u32::try_from(DELIVERIES_PREPARED_MAX).unwrap_or(u32::MAX);
-                    return Some(Taker::Consumer { id, room: consumer.credit.min(most), lease: consumer.lease });
+                    return Some(Taker::Consumer {
+                        id,
+                        room: consumer.credit.min(most),
+                        lease: consumer.lease,
+                        number: 0,
+                    });
                 }
             }
         }
@@ -261,19 +318,35 @@ impl Takers {
         }
     }
 
-    /// Notes what a consumer was handed.
-    pub(super) fn hand(&mut self, id: TakerId, receipts: &[Receipt]) {
-        let Some(consumer) = self.consumers.get_mut(&id) else { return };
+    /// Notes what a consumer was handed; the number of this hand-out.
+    pub(super) fn hand(&mut self, id: TakerId, receipts: &[Receipt]) -> u64 {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return 0 };
+        let number = consumer.chosen;
+        consumer.chosen += 1;
         consumer.credit = consumer.credit.saturating_sub(u32::try_from(receipts.len()).unwrap_or(u32::MAX));
         if matches!(consumer.lease, Lease::WithConnection) {
             consumer.unsettled.extend(receipts);
             self.holders.extend(receipts.iter().map(|receipt| (*receipt, id)));
         }
+        number
     }
 
-    /// Sends deliveries to a consumer; false when it is gone.
-    pub(super) fn send(&self, id: TakerId, deliveries: Result<Vec<Delivery>, Failure>) -> bool {
-        self.consumers.get(&id).is_some_and(|consumer| consumer.deliveries.try_send(deliveries).is_ok())
+    /// Sends a consumer the hand-out of this number, behind those that were chosen before it.
+    pub(super) fn send(&mut self, id: TakerId, number: u64, deliveries: Result<Vec<Delivery>, Failure>) {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return };
+        consumer.early.insert(number, deliveries);
+        while let Some(deliveries) = consumer.early.remove(&consumer.sent) {
+            consumer.sent += 1;
+            consumer.pass_on(deliveries);
+        }
+        consumer.end_when_done();
+    }
+
+    /// Tells a consumer that nothing can be chosen for it.
+    pub(super) fn fail(&self, id: TakerId, failure: Failure) {
+        if let Some(consumer) = self.consumers.get(&id) {
+            consumer.pass_on(Err(failure));
+        }
     }
 
     /// Forgets receipts that were settled.
@@ -283,5 +356,26 @@ impl Takers {
                 consumer.unsettled.remove(receipt);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_outs_come_in_the_order_of_choice_and_the_stream_ends_behind_the_last() {
+        let (sender, mut deliveries) = mpsc::channel(4);
+        let mut takers = Takers::default();
+        let id = takers.join(Consumer::new(9, Lease::WithConnection, sender));
+        let numbers = [takers.hand(id, &[]), takers.hand(id, &[])];
+        takers.stop(id);
+        let failure = |number: usize| Err(model::Refusal::invalid(number.to_string(), "").into());
+        takers.send(id, numbers[1], failure(1));
+        assert_eq!(deliveries.try_recv(), Err(mpsc::error::TryRecvError::Empty), "the first has not come");
+        takers.send(id, numbers[0], failure(0));
+        assert_eq!(deliveries.try_recv(), Ok(failure(0)));
+        assert_eq!(deliveries.try_recv(), Ok(failure(1)));
+        assert_eq!(deliveries.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }
 }

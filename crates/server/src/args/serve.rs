@@ -25,10 +25,13 @@ pub(crate) struct SettingArguments {
     /// Address of gRPC; none switches it off [default: 127.0.0.1:8081]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) grpc: Option<String>,
+    /// Address of AMQP 0-9-1; none switches it off [default: 127.0.0.1:5672]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) amqp: Option<String>,
     /// File with the password of the user admin, made at the first start
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_password_file: Option<String>,
-    /// PEM file with the certificate chain of both doors
+    /// PEM file with the certificate chain of all doors
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_certificate: Option<String>,
     /// PEM file with the private key of the certificate
@@ -67,6 +70,7 @@ impl SettingArguments {
             ("data", &self.data),
             ("http", &self.http),
             ("grpc", &self.grpc),
+            ("amqp", &self.amqp),
             ("admin_password_file", &self.admin_password_file),
             ("tls_certificate", &self.tls_certificate),
             ("tls_key", &self.tls_key),
@@ -256,6 +260,7 @@ mod tests {
             data: text(),
             http: text(),
             grpc: text(),
+            amqp: text(),
             admin_password_file: text(),
             tls_certificate: text(),
             tls_key: text(),
@@ -270,6 +275,6 @@ mod tests {
         };
         let flags = all.flags();
         assert!(flags.iter().all(|(name, _)| crate::config::find(name).is_some()));
-        assert_eq!(flags.len(), 14);
+        assert_eq!(flags.len(), 15);
     }
 }

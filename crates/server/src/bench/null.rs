@@ -136,6 +136,10 @@ impl Deliveries for Flushed {
     }
 
     fn add_credit(&mut self, _: u32) {}
+
+    fn stop(&mut self) {
+        self.bodies.close();
+    }
 }
 
 fn administrator() -> UserName {

@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) http: Option<SocketAddr>,
     /// The address of gRPC, when it is on.
     pub(crate) grpc: Option<SocketAddr>,
+    /// The address of AMQP, when it is on.
+    pub(crate) amqp: Option<SocketAddr>,
     /// The file with the first administrator's password.
     pub(crate) admin_password_file: Option<PathBuf>,
     /// The certificate; `None` is plaintext.
@@ -74,6 +76,7 @@ impl Settings {
             data: PathBuf::from(layers.get("data").0),
             http: address(layers, "http")?,
             grpc: address(layers, "grpc")?,
+            amqp: address(layers, "amqp")?,
             admin_password_file: path("admin_password_file"),
             tls,
             insecure_plaintext: truth(layers, "insecure_plaintext")?,
@@ -93,7 +96,7 @@ impl Settings {
         if self.tls.is_some() || self.insecure_plaintext {
             return Ok(());
         }
-        for (name, address) in [("http", self.http), ("grpc", self.grpc)] {
+        for (name, address) in [("http", self.http), ("grpc", self.grpc), ("amqp", self.amqp)] {
             if let Some(address) = address.filter(|address| !address.ip().to_canonical().is_loopback()) {
                 let (_, source) = layers.get(name);
                 return Err(Complaint::here(
@@ -169,6 +172,7 @@ mod tests {
              is no TLS\nhint: give --tls-certificate FILE --tls-key FILE, or accept plaintext with --insecure-plaintext"
         );
         assert!(settings(&[("grpc", "[::]:8081")]).is_err());
+        assert!(settings(&[("amqp", "0.0.0.0:5672")]).is_err());
         for allowed in [
             [("http", "0.0.0.0:8080"), ("insecure_plaintext", "true"), ("drain", "1s")],
             [("http", "0.0.0.0:8080"), ("tls_certificate", "c.pem"), ("tls_key", "k.pem")],

@@ -54,6 +54,8 @@ pub(crate) struct Running {
     pub(crate) http: Option<SocketAddr>,
     /// Where gRPC is.
     pub(crate) grpc: Option<SocketAddr>,
+    /// Where AMQP is.
+    pub(crate) amqp: Option<SocketAddr>,
     /// The broker itself.
     pub(crate) backend: Arc<dyn Backend>,
     /// The one-time token of a broker without administrator.
@@ -70,6 +72,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
     // Before the engine, which may take a while: a port that is in use is known at once.
     let http = listen("http", settings.http).await?;
     let grpc = listen("grpc", settings.grpc).await?;
+    let amqp = listen("amqp", settings.amqp).await?;
     let certificate = settings.tls.as_ref().map(tls::Certificate::read).transpose()?;
     let engine = match role {
         Role::Serve | Role::Broker => Engine::open(settings).await?,
@@ -79,6 +82,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
     let mut running = Running {
         http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
         grpc: grpc.as_ref().and_then(|listener| listener.local_addr().ok()),
+        amqp: amqp.as_ref().and_then(|listener| listener.local_addr().ok()),
         backend: Arc::clone(&engine.backend),
         claim: engine.claim.clone(),
         durability: engine.durability,
@@ -87,9 +91,13 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
         engine,
     };
     if let Some(listener) = http {
-        let tls = certificate.as_ref().map(tls::Certificate::http).transpose()?;
+        let tls = certificate.as_ref().map(tls::Certificate::rustls).transpose()?;
         let door = running.http_door(settings);
         running.doors.spawn(serve_http(listener, tls, door, drained.clone()));
+    }
+    if let Some(listener) = amqp {
+        let tls = certificate.as_ref().map(tls::Certificate::rustls).transpose()?;
+        running.doors.spawn(serve_amqp(listener, tls, Arc::clone(&running.backend), drained.clone()));
     }
     if let Some(listener) = grpc {
         let lifecycle = Lifecycle { ready: running.engine.ready.clone(), draining: drained };
@@ -121,6 +129,16 @@ async fn serve_http(
     };
     let served = web::serve(listener, tls, door.router(), shutdown).await;
     served.map_err(|error| Complaint::here(Exit::Local, "http", error.to_string(), "check the address"))
+}
+
+async fn serve_amqp(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    backend: Arc<dyn Backend>,
+    drained: watch::Receiver<bool>,
+) -> Result<(), Complaint> {
+    let served = amqp::serve(listener, tls, backend, drained).await;
+    served.map_err(|error| Complaint::here(Exit::Local, "amqp", error.to_string(), "check the address"))
 }
 
 impl Running {
@@ -213,6 +231,7 @@ pub(crate) async fn run(role: Role, settings: Settings) -> Result<(), Complaint>
         insecure_plaintext: settings.insecure_plaintext,
         http: running.http,
         grpc: running.grpc,
+        amqp: running.amqp,
         claim: running.claim.as_ref().map(Secret::reveal),
         brokers: &settings.brokers,
     };

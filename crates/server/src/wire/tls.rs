@@ -1,5 +1,5 @@
 //! The certificate of the doors, read once from PEM files.
-//! Invariant: both doors show the same certificate; a broken file is told before anything listens.
+//! Invariant: all doors show the same certificate; a broken file is told before anything listens.
 //! Called by `wire`.
 
 use std::path::Path;
@@ -28,8 +28,8 @@ impl Certificate {
         Ok(Self { chain: read(&files.certificate)?, key: read(&files.key)? })
     }
 
-    /// For the HTTP door.
-    pub(crate) fn http(&self) -> Result<Arc<rustls::ServerConfig>, Complaint> {
+    /// For the doors that speak through rustls themselves.
+    pub(crate) fn rustls(&self) -> Result<Arc<rustls::ServerConfig>, Complaint> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.chain).collect();
         let chain = chain.map_err(|error| invalid(&format!("the certificate is not PEM: {error}")))?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)

@@ -98,4 +98,8 @@ impl Deliveries for Until {
     fn add_credit(&mut self, messages: u32) {
         self.deliveries.add_credit(messages);
     }
+
+    fn stop(&mut self) {
+        self.deliveries.stop();
+    }
 }

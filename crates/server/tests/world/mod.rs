@@ -199,7 +199,8 @@ fn start(home: &TempDir, shape: Shape) -> (Process, Option<Process>) {
     let (data, password) = (data.to_str().unwrap(), password.to_str().unwrap());
     let role = if shape == Shape::Serve { "serve" } else { "broker" };
     let door = if shape == Shape::Serve { "127.0.0.1:0" } else { "none" };
-    let mut words = vec![role, "--data", data, "--grpc", "127.0.0.1:0", "--http", door, "--log", "warn"];
+    let mut words =
+        vec![role, "--data", data, "--grpc", "127.0.0.1:0", "--http", door, "--amqp", door, "--log", "warn"];
     if home.path().join("password").exists() {
         words.extend(["--admin-password-file", password]);
     }
@@ -208,7 +209,8 @@ fn start(home: &TempDir, shape: Shape) -> (Process, Option<Process>) {
         return (broker, None);
     }
     let brokers = format!("http://{}", broker.grpc.unwrap());
-    let words = ["gateway", "--brokers", &brokers, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log", "warn"];
+    let free = "127.0.0.1:0";
+    let words = ["gateway", "--brokers", &brokers, "--http", free, "--grpc", free, "--amqp", free, "--log", "warn"];
     let gateway = Process::start(home.path(), "gateway.log", &words);
     (broker, Some(gateway))
 }

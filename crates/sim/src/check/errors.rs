@@ -5,7 +5,8 @@
 use broker::command::{Action, Command, Principal};
 use model::code::Code;
 use model::failure::{Failure, Unavailable};
-use model::name::QueueName;
+use model::name::{NamespaceName, QueueName};
+use model::refusal::Refusal;
 
 use super::Property;
 use crate::book::{Answer, Book, Notes};
@@ -13,13 +14,10 @@ use crate::events::Event;
 
 /// An answer to a command.
 pub fn check(book: &Book, command: &Command, answer: &Answer, notes: &mut Notes) {
-    let code = answer.as_ref().err().map(model::refusal::Refusal::code);
+    let code = answer.as_ref().err().map(Refusal::code);
     rights(book, command, code, notes);
-    if let Some(name) = queue_of(&command.action).filter(|_| command.principal == Principal::System) {
-        let is_there = book.queue_ids.contains_key(name);
-        notes.verdicts.demand(Property::Errors, is_there != (code == Some(Code::QueueNotFound)), || {
-            format!("queue {name} exists: {is_there}, and the answer is {code:?}")
-        });
+    if command.principal == Principal::System {
+        found(book, &command.action, answer, notes);
     }
     if let (Action::CreateQueue(request), Ok(_)) = (&command.action, answer) {
         let known = book.queue_ids.get(&request.queue.name).and_then(|id| book.queues.get(id));
@@ -33,6 +31,29 @@ pub fn check(book: &Book, command: &Command, answer: &Answer, notes: &mut Notes)
     if code == Some(Code::NotAssigned) {
         notes.tally.note(Event::CommitForeign);
     }
+}
+
+/// A queue that is not there is missed, and none else: neither the one that is meant nor one that it names, as an alter
+/// names a queue for dead letters.
+fn found(book: &Book, action: &Action, answer: &Answer, notes: &mut Notes) {
+    let missed = match answer {
+        Err(Refusal::QueueNotFound { name }) => Some(name.as_str()),
+        Ok(_) | Err(_) => None,
+    };
+    let is_there = |name: &str| book.queue_ids.keys().any(|known| name == full_name(known));
+    if let Some(meant) = queue_of(action).map(full_name) {
+        notes.verdicts.demand(Property::Errors, is_there(&meant) || missed == Some(&meant), || {
+            format!("queue {meant} is not there, and the answer is {answer:?}")
+        });
+    }
+    if let Some(missed) = missed {
+        notes.verdicts.demand(Property::Errors, !is_there(missed), || format!("queue {missed} is there, and missed"));
+    }
+}
+
+/// A queue as refusals name it.
+fn full_name(name: &QueueName) -> String {
+    format!("{}/{name}", NamespaceName::default())
 }
 
 /// The guest does what was granted, and nothing else.
@@ -98,4 +119,39 @@ pub fn failed(failure: &Failure, around: Circumstances, notes: &mut Notes) {
     notes.verdicts.demand(Property::Errors, is_called_for, || {
         format!("{failure:?} was answered, and nothing called for it ({around:?})")
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use model::name::QueueRef;
+    use model::number::QueueId;
+    use model::queue::{AlterQueue, QueuePatch};
+
+    use super::*;
+
+    /// What is said about an alter of `q0` that a machine refuses, or does not, while the queues `known` are there.
+    fn said(known: &[&str], answer: &Answer) -> usize {
+        let mut book = Book::default();
+        for (id, name) in (1..).zip(known) {
+            book.queue_ids.insert(QueueName::parse(name).unwrap(), QueueId::new(id));
+        }
+        let queue = QueueRef { namespace: NamespaceName::default(), name: QueueName::parse("q0").unwrap() };
+        let action = Action::AlterQueue(AlterQueue { queue, patch: QueuePatch::default() });
+        let mut notes = Notes::default();
+        check(&book, &Command { principal: Principal::System, action }, answer, &mut notes);
+        notes.verdicts.violations.len()
+    }
+
+    fn missed(name: &str) -> Answer {
+        Err(Refusal::QueueNotFound { name: name.to_owned() })
+    }
+
+    #[test]
+    fn a_queue_that_is_not_there_is_missed_and_no_other() {
+        assert_eq!(said(&["q0"], &missed("default/dead")), 0, "its dead letters go nowhere");
+        assert_eq!(said(&[], &missed("default/q0")), 0);
+        assert_eq!(said(&["q0"], &missed("default/q0")), 1, "it is there");
+        assert_eq!(said(&["q0", "dead"], &missed("default/dead")), 1, "it is there");
+        assert_eq!(said(&["dead"], &missed("default/other")), 1, "another is missed first");
+    }
 }

@@ -10,6 +10,7 @@ pub use queues::GUEST;
 pub use receive::shared_of;
 pub use topics::stream;
 
+use std::fmt;
 use std::time::Duration;
 
 use broker::command::{Action, Command, Principal};
@@ -28,7 +29,7 @@ use crate::configuration::{QUEUES, TOPICS};
 use crate::disk::CutDisk;
 use crate::events::Event;
 use crate::life::FOLDER;
-use crate::limits::OPERATION_PATIENCE;
+use crate::limits::{NAME_BYTES_MAX, OPERATION_PATIENCE};
 use crate::operation::Kind;
 use crate::watched::Watched;
 use crate::world::world;
@@ -111,7 +112,7 @@ impl Client {
     async fn submit_as(&self, principal: Principal, action: Action) -> Option<Outcome> {
         let is_freeing = action.is_freeing();
         let is_publish = matches!(action, Action::Publish { .. } | Action::PublishTopic { .. });
-        let name: String = format!("{action:?}").chars().take(80).collect();
+        let name = opening(&action);
         let before = self.free_segments();
         let answered = self.in_time(&name, self.shard.submit(Command { principal, action })).await?;
         if self.disk.is_cut() {
@@ -191,6 +192,21 @@ impl crate::world::World {
             Failure::Unavailable(_) | Failure::Refused(_) => {}
         }
     }
+}
+
+/// The first words of what is asked. No more is written: the text of bodies is long.
+fn opening(action: &Action) -> String {
+    struct Opening(String);
+    impl fmt::Write for Opening {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.push_str(text);
+            if self.0.len() < NAME_BYTES_MAX { Ok(()) } else { Err(fmt::Error) }
+        }
+    }
+    let mut opening = Opening(String::new());
+    // An error is the end of what is wanted.
+    let _full = fmt::write(&mut opening, format_args!("{action:?}"));
+    opening.0
 }
 
 /// The user that has rights only by grants.

@@ -77,7 +77,7 @@ impl Campaign {
             Self::WriteErrors => "a real filesystem meets one write that its disk refuses",
             Self::PowerCuts => "the power goes under load, on ext4 and XFS; nothing confirmed is lost",
             Self::Rolls => "the power goes as a new segment gets its name, on ext4 and XFS",
-            Self::Holdouts => "segments go around a message that waits and one that is held, which do not",
+            Self::Holdouts => "segments go around messages that wait or are held, which do not",
             Self::SlowDisk => "flushes take up to seconds; every publish has an answer",
             Self::Pauses => "SIGSTOP for longer than leases last; no message has two holders",
             Self::Clocks => "the wall clock jumps by a second or by hours",

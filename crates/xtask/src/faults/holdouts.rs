@@ -1,11 +1,11 @@
-//! Campaign: one message waits and one is held while everything around them goes, until the segments that they came in
-//! are gone; then the broker is killed.
-//! Invariant checked: both are moved before their segment goes, and arrive unchanged after the restart.
+//! Campaign: a few messages wait or are held, each alone in its segment, while everything around them goes, until the
+//! segments that they came in are gone; then the broker is killed.
+//! Invariant checked: they are moved before their segment goes, and arrive unchanged after the restart.
 //! Called by `faults`.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Instant;
 
 use serde_json::json;
@@ -13,16 +13,16 @@ use serde_json::json;
 use super::body;
 use super::door::{Door, message};
 use super::filling::{Filling, segments};
-use super::limits::{ARRIVAL_MAX, HOLDOUT_LEASE, HOLDOUT_MESSAGES_MAX, PAUSE};
+use super::limits::{ARRIVAL_MAX, HOLDOUT_LEASE, HOLDOUT_MESSAGES_MAX, HOLDOUTS};
 use super::milliseconds;
 use super::options::Options;
 use super::process::Home;
 use super::report::{Counts, Report};
 
 const RUNS: u64 = 2;
-/// Its message is never received before the restart.
+/// Its messages are never received before the restart.
 const WAITING: &str = "waiting";
-/// Its message is with a consumer that does nothing.
+/// Its messages are with a consumer that does nothing.
 const HELD: &str = "held";
 
 /// Runs the campaign.
@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
     let token = Door::log_in(broker.address)?;
     let mut door = Door::with_token(broker.address, &token);
     for queue in [WAITING, HELD] {
-        door.create(queue, &json!({}))?;
+        door.create(queue, &json!({"delivery_limit": 1_000_000}))?;
     }
     let mut filling = Filling::new(&mut door)?;
     let (runs, mut counts) = (options.runs.unwrap_or(RUNS), Counts::default());
@@ -40,16 +40,7 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
             break;
         }
         let start = Instant::now();
-        put(&mut door, WAITING, run)?;
-        // Each has a segment of its own: one that is shared is never down to a single message.
-        let first = segments(home);
-        pass_by(&mut door, home, &mut filling, report, |now| now.last() != first.last())?;
-        let held_at = Instant::now();
-        put(&mut door, HELD, run)?;
-        let held = door.receive(HELD, &json!({"max": 1, "lease_ms": milliseconds(HOLDOUT_LEASE)}));
-        held.map_err(|failed| format!("a receive that holds a message: {failed}"))?;
-        let both: BTreeSet<PathBuf> = segments(home).into_iter().collect();
-        pass_by(&mut door, home, &mut filling, report, |now| now.iter().all(|one| !both.contains(one)))?;
+        let held_at = stay(&mut door, home, run, &mut filling, report)?;
         let took = start.elapsed();
         filling.drain(&mut door, &format!("run {run}"), report)?;
         broker.kill();
@@ -61,24 +52,45 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
             }
         };
         door = Door::with_token(broker.address, &token);
-        comes_back(&mut door, WAITING, run, Instant::now(), report)?;
-        comes_back(&mut door, HELD, run, held_at + HOLDOUT_LEASE, report)?;
+        let expected = |parity: u64| numbers(run).filter(|number| number % 2 == parity).collect::<BTreeSet<u64>>();
+        come_back(&mut door, WAITING, expected(0), Instant::now(), report)?;
+        come_back(&mut door, HELD, expected(1), held_at + HOLDOUT_LEASE, report)?;
         report.line(format_args!(
-            "  run {run}: {} long messages went by, the segments of the two went within {} ms, both came after the restart",
+            "  run {run}: {HOLDOUTS} messages stayed while {} long ones went by; their segments were gone after {} ms",
             filling.confirmed.len(),
             milliseconds(took)
         ));
-        counts.intended += 2;
-        counts.confirmed += 2;
+        counts.intended += HOLDOUTS;
+        counts.confirmed += HOLDOUTS;
     }
     counts.lost = u64::try_from(report.violations.len()).unwrap_or(u64::MAX);
     report.total("messages that stay", runs, counts);
     broker.stop().map(drop)
 }
 
-fn put(door: &mut Door, queue: &str, run: u64) -> Result<(), String> {
-    let done = door.publish(queue, &[message(&body::body(queue, run))]);
-    done.map_err(|failed| format!("a publish to {queue}: {failed}"))
+/// The messages of a run: even ones wait, odd ones are held.
+fn numbers(run: u64) -> Range<u64> {
+    run * HOLDOUTS..(run + 1) * HOLDOUTS
+}
+
+/// Puts messages into a segment each, and lets long ones go by until these segments are gone. When the last was held.
+/// What housekeeping moves comes together in one segment; so there are several, and some of them are alone.
+fn stay(door: &mut Door, home: &Home, run: u64, filling: &mut Filling, report: &mut Report) -> Result<Instant, String> {
+    let mut held_at = Instant::now();
+    for number in numbers(run) {
+        let queue = if number % 2 == 0 { WAITING } else { HELD };
+        let done = door.publish(queue, &[message(&body::body(queue, number))]);
+        done.map_err(|failed| format!("a publish to {queue}: {failed}"))?;
+        held_at = Instant::now();
+        // Those of a lease that is over meanwhile are held once more.
+        let held = door.receive(HELD, &json!({"max": HOLDOUTS, "lease_ms": milliseconds(HOLDOUT_LEASE)}));
+        held.map_err(|failed| format!("a receive that holds messages: {failed}"))?;
+        let first = segments(home);
+        pass_by(door, home, filling, report, |now| now.last() != first.last())?;
+    }
+    let all: BTreeSet<PathBuf> = segments(home).into_iter().rev().skip(1).collect();
+    pass_by(door, home, filling, report, |now| now.iter().all(|one| !all.contains(one)))?;
+    Ok(held_at)
 }
 
 /// Long messages come and go until the segments are as they are wanted.
@@ -99,29 +111,34 @@ fn pass_by(
     Err(format!("the segments are not as they are wanted after {HOLDOUT_MESSAGES_MAX} long messages"))
 }
 
-/// The message comes, once and unchanged, when it may.
-fn comes_back(door: &mut Door, queue: &str, run: u64, due: Instant, report: &mut Report) -> Result<(), String> {
+/// The messages come unchanged when they may.
+fn come_back(
+    door: &mut Door,
+    queue: &str,
+    mut missing: BTreeSet<u64>,
+    due: Instant,
+    report: &mut Report,
+) -> Result<(), String> {
     let latest = due.max(Instant::now()) + ARRIVAL_MAX;
-    loop {
-        let came = door.receive(queue, &json!({"max": 10, "wait_ms": 1000}));
-        let came = match came {
+    while !missing.is_empty() && Instant::now() < latest {
+        let came = match door.receive(queue, &json!({"max": HOLDOUTS, "wait_ms": 500})) {
             Ok(came) => came,
             Err(failed) => {
-                report.violation(format_args!("run {run}: the message of {queue} cannot be read: {failed}"));
+                report.violation(format_args!("messages of {queue} cannot be read: {failed}"));
                 return Ok(());
             }
         };
-        if let Some(first) = came.first() {
-            if came.len() != 1 || first.body != body::body(queue, run) {
-                report.violation(format_args!("run {run}: {queue} gives {} messages, or another one", came.len()));
+        for one in &came {
+            let number = body::parse(&one.body).filter(|(label, _)| *label == queue).map(|(_, number)| number);
+            if !number.is_some_and(|number| missing.remove(&number)) {
+                report.violation(format_args!("{queue} gives a message that is none of those that stayed"));
             }
+        }
+        if !came.is_empty() {
             door.settle(queue, &came).map_err(|failed| format!("an ack to {queue}: {failed}"))?;
-            return Ok(());
         }
-        if latest < Instant::now() {
-            report.violation(format_args!("run {run}: the message of {queue} is gone"));
-            return Ok(());
-        }
-        thread::sleep(PAUSE);
     }
+    let missing: Vec<String> = missing.iter().map(u64::to_string).collect();
+    report.violations(&format!("messages of {queue} that stayed are gone"), &missing);
+    Ok(())
 }

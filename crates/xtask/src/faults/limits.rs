@@ -78,10 +78,14 @@ pub(super) const ROLL_FLUSHES_MAX: Duration = Duration::from_millis(250);
 pub(super) const ROLL_LOOK: Duration = Duration::from_millis(1);
 /// Long messages that one receive asks for.
 pub(super) const FILLING_BATCH: u64 = 8;
+/// Longest drain of long messages, some of which may be with a client that is gone.
+pub(super) const FILLING_DRAIN_MAX: Duration = Duration::from_secs(40);
 /// How long the broker lives on a disk that is gone: long enough to confirm what it must not.
 pub(super) const DEAD_DISK: Duration = Duration::from_millis(60);
 /// Most long messages that go by until the segment of a message that stays is gone.
 pub(super) const HOLDOUT_MESSAGES_MAX: u64 = 1024;
+/// Messages that stay, each in a segment of its own.
+pub(super) const HOLDOUTS: u64 = 4;
 /// A held message is held for this long, which is longer than its segment lives.
 pub(super) const HOLDOUT_LEASE: Duration = Duration::from_secs(20);
 /// Wanted: a power cut with everything around it.

@@ -189,7 +189,10 @@ fn first_life(
     let when = format!("{name}, first life {run} ({loss:?})");
     match home.start() {
         Ok(broker) => {
-            traffic.check_from_the_start(broker.address, &when, report)?;
+            // The user, its token, the queue and the topic were confirmed as well as the messages.
+            if let Err(why) = traffic.check_from_the_start(broker.address, &when, report) {
+                report.violation(why);
+            }
             broker.stop()?;
         }
         Err(why) => report.violation(format_args!("{when}: {why}")),

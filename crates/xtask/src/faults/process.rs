@@ -98,7 +98,7 @@ impl Home {
         let mut words: Vec<String> = self.below.clone();
         words.push(self.binary.display().to_string());
         let grpc = if self.grpc { "127.0.0.1:0" } else { "none" };
-        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", grpc, "--data"].map(String::from));
+        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", grpc, "--amqp", "none", "--data"].map(String::from));
         words.push(self.data().display().to_string());
         words.push(String::from("--admin-password-file"));
         words.push(self.folder.join("password").display().to_string());

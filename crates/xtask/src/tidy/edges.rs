@@ -16,7 +16,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("node", &["shard", "broker", "storage", "model"]),
     ("grpc", &["model"]),
     ("web", &["model"]),
-    ("server", &["node", "grpc", "web", "model"]),
+    ("amqp", &["model"]),
+    ("server", &["node", "grpc", "web", "amqp", "model"]),
     ("sim", &["shard", "broker", "storage", "model", "mutant"]),
     ("xtask", &["mutant"]),
     // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.

@@ -105,6 +105,10 @@ impl Deliveries for Script {
     fn add_credit(&mut self, messages: u32) {
         self.credits.lock().unwrap().push(messages);
     }
+
+    fn stop(&mut self) {
+        self.batches.close();
+    }
 }
 
 type Batches = mpsc::Sender<Result<Vec<Delivery>, Failure>>;

@@ -1,0 +1,64 @@
+//! Logging in, and opening a virtual host.
+//! Invariant: a wrong password and an unknown user look the same; what is refused is said in RabbitMQ's words.
+
+use model::access::ListNamespaces;
+use model::name::NamespaceName;
+use model::page::PageRequest;
+use model::{Credentials, Failure, Origin, backend};
+
+use super::{Brought, Errand, Outcome};
+use crate::codec::{ReplyCode, ShortText};
+use crate::serve::Shared;
+use crate::session::{Answer, Close, Login};
+use crate::translate;
+
+/// The virtual host that is the namespace `default`.
+const ROOT: &str = "/";
+
+pub(super) async fn log_in(shared: &Shared, login: Login, origin: Origin) -> Outcome {
+    let credentials = Credentials::Password { user: login.user, password: login.password };
+    match shared.backend.authenticate(credentials, origin).await {
+        Ok(caller) => Outcome { answer: Ok(Answer::LoggedIn), brought: Brought::Caller(caller) },
+        Err(Failure::Refused(_)) => {
+            let text = format!(
+                "Login was refused using authentication mechanism {}. For details see the broker logfile.",
+                login.mechanism
+            );
+            Err(Close::new(ReplyCode::AccessRefused, text)).into()
+        }
+        Err(failure @ (Failure::Unavailable(_) | Failure::Fault(_))) => Err(translate::close(&failure)).into(),
+    }
+}
+
+/// The namespace of a virtual host.
+fn namespace_of(host: &ShortText) -> Option<NamespaceName> {
+    if host.as_str() == ROOT { Some(NamespaceName::default()) } else { NamespaceName::parse(host.as_str()).ok() }
+}
+
+impl Errand {
+    pub(super) async fn open_host(&self, host: &ShortText) -> Outcome {
+        let not_found = || Err(Close::new(ReplyCode::NotAllowed, format!("vhost {host} not found"))).into();
+        let Some(namespace) = namespace_of(host) else { return not_found() };
+        match self.has_namespace(&namespace).await {
+            Ok(true) => Outcome { answer: Ok(Answer::Done), brought: Brought::Host(namespace) },
+            Ok(false) => not_found(),
+            Err(failure) => Err(translate::close(&failure)).into(),
+        }
+    }
+
+    async fn has_namespace(&self, namespace: &NamespaceName) -> Result<bool, Failure> {
+        if *namespace == NamespaceName::default() {
+            return Ok(true);
+        }
+        let mut page = PageRequest::default();
+        loop {
+            let request = ListNamespaces { page };
+            let found = backend::call(self.shared.backend.as_ref(), &self.caller, request).await?;
+            if found.items.iter().any(|item| item.name == *namespace) {
+                return Ok(true);
+            }
+            let Some(next) = found.next else { return Ok(false) };
+            page = PageRequest { cursor: Some(next), ..PageRequest::default() };
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a channel was sent and has not settled.
+//! Invariant: a delivery tag is given once and settled once; what is taken out here is told to the broker or kept by a
+//! transaction.
+
+use std::collections::BTreeMap;
+
+use model::name::Source;
+use model::receipt::Receipt;
+
+use super::ask::{Close, ConsumerId, Settle, Verdict};
+use crate::codec::ReplyCode;
+
+/// A delivery that waits to be settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    pub(super) source: Source,
+    pub(super) receipt: Receipt,
+    /// Its consumer; none when it was asked for by `get`.
+    pub(super) consumer: Option<ConsumerId>,
+}
+
+/// The deliveries of a channel by tag.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    last_tag: u64,
+    unsettled: BTreeMap<u64, Unsettled>,
+}
+
+impl Deliveries {
+    /// The tag of the next delivery.
+    pub(super) const fn next_tag(&mut self) -> u64 {
+        self.last_tag += 1;
+        self.last_tag
+    }
+
+    pub(super) fn add(&mut self, tag: u64, delivery: Unsettled) {
+        self.unsettled.insert(tag, delivery);
+    }
+
+    /// Those that were consumed, and not asked for one by one: they count against the prefetch of the channel.
+    pub(super) fn len(&self) -> usize {
+        self.unsettled.len()
+    }
+
+    /// Those of `get`, whose leases must be kept up.
+    pub(super) fn got(&self) -> impl Iterator<Item = &Unsettled> {
+        self.unsettled.values().filter(|delivery| delivery.consumer.is_none())
+    }
+
+    /// Takes out what a settlement names.
+    pub(super) fn take(&mut self, tag: u64, multiple: bool) -> Result<Vec<(u64, Unsettled)>, Close> {
+        if multiple && tag == 0 {
+            return Ok(std::mem::take(&mut self.unsettled).into_iter().collect());
+        }
+        let unknown = || Close::new(ReplyCode::PreconditionFailed, format!("unknown delivery tag {tag}"));
+        if !multiple {
+            let delivery = self.unsettled.remove(&tag).ok_or_else(unknown)?;
+            return Ok(vec![(tag, delivery)]);
+        }
+        if !self.unsettled.contains_key(&tag) {
+            return Err(unknown());
+        }
+        let later = self.unsettled.split_off(&(tag + 1));
+        Ok(std::mem::replace(&mut self.unsettled, later).into_iter().collect())
+    }
+
+    /// Puts back what a transaction did not settle after all.
+    pub(super) fn put_back(&mut self, deliveries: Vec<(u64, Unsettled)>) {
+        self.unsettled.extend(deliveries);
+    }
+
+    /// Takes out everything.
+    pub(super) fn take_all(&mut self) -> Vec<(u64, Unsettled)> {
+        std::mem::take(&mut self.unsettled).into_iter().collect()
+    }
+}
+
+/// Puts a settlement to others; neighbours that are alike become one.
+pub(super) fn add(settles: &mut Vec<Settle>, source: &Source, receipt: Receipt, verdict: Verdict) {
+    match settles.last_mut() {
+        Some(last)
+            if last.verdict == verdict
+                && last.source == *source
+                && last.receipts.len() < model::limits::RECEIPTS_MAX =>
+        {
+            last.receipts.push(receipt);
+        }
+        _ => settles.push(Settle { source: source.clone(), receipts: vec![receipt], verdict }),
+    }
+}

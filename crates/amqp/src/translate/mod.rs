@@ -1,0 +1,27 @@
+//! Where the words of AMQP and those of `model` meet.
+//! Invariants: every failure is translated; what a property or header says survives the way in and out.
+//! Called by `desk` and `serve`.
+
+mod close;
+mod death;
+mod exchange;
+mod message;
+mod queue;
+mod table;
+
+use model::name::NamespaceName;
+
+pub(crate) use close::close;
+pub(crate) use exchange::{binding_arguments, exchange_inequivalence, exchange_settings, extra_keys};
+pub(crate) use message::{delivered, direct_reply, new_message};
+pub(crate) use queue::{inequivalence, queue_settings};
+
+/// The virtual host of a namespace.
+pub(crate) fn host(namespace: &NamespaceName) -> &str {
+    if *namespace == NamespaceName::default() { "/" } else { namespace.as_str() }
+}
+
+/// A count as the wire has it.
+pub(crate) fn count(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,178 @@
+//! AMQP: tables, methods and content headers, and a whole session over whatever a client may send.
+
+use std::time::Duration;
+
+use ::amqp::codec::properties::ContentHeader;
+use ::amqp::codec::wire::Field;
+use ::amqp::codec::{Frame, Method, ProtocolHeader, Table};
+use ::amqp::session::{Action, Answer, Ask, Fate, Identity, Session};
+use bytes::{Bytes, BytesMut};
+use model::name::{NamespaceName, QueueName, QueueRef, Source};
+
+use crate::bound::within;
+
+/// A value takes up to 40 bytes for one on the wire, and a list grows by doubling.
+const FACTOR: usize = 256;
+
+/// A field table; what is read is written the same.
+pub fn amqp_tables(bytes: &[u8]) {
+    within(bytes.len(), 64 << 10, FACTOR, || {
+        let mut input = Bytes::copy_from_slice(bytes);
+        if let Ok(table) = Table::read(&mut input) {
+            let mut out = BytesMut::new();
+            table.write(&mut out);
+            // Truth is any octet but zero, so lengths are compared and not bytes.
+            assert_eq!(out.len() + input.len(), bytes.len());
+        }
+    });
+}
+
+/// The payload of a method frame or, after an odd first byte, of a content header.
+pub fn amqp_methods(bytes: &[u8]) {
+    let Some((kind, rest)) = bytes.split_first() else { return };
+    within(bytes.len(), 64 << 10, FACTOR, || {
+        let payload = Bytes::copy_from_slice(rest);
+        let mut out = BytesMut::new();
+        if kind & 1 == 0 {
+            if let Ok(method) = Method::read(payload) {
+                method.write(&mut out);
+                assert_eq!(Method::read(out.freeze()).map(|again| again.numbers()), Ok(method.numbers()));
+            }
+        } else if let Ok(header) = ContentHeader::read(payload) {
+            header.write(&mut out);
+            assert_eq!(out.len(), rest.len());
+        }
+    });
+}
+
+/// Whatever a client may send, from its first byte or, after an odd one, from an open channel; the broker agrees to
+/// everything.
+pub fn amqp_frames(bytes: &[u8]) {
+    let Some((how, rest)) = bytes.split_first() else { return };
+    let identity = Identity {
+        product: String::from("p"),
+        version: String::from("v"),
+        platform: String::from("r"),
+        cluster: String::from("c"),
+    };
+    let mut session = Session::new(identity, String::from("token"), Duration::ZERO);
+    let mut input = BytesMut::new();
+    if how & 1 == 1 {
+        input.extend_from_slice(&opening());
+        go_on(&mut session, &mut input);
+        assert!(session.is_open());
+    }
+    for part in rest.chunks(usize::from(how >> 1).max(1)) {
+        input.extend_from_slice(part);
+        go_on(&mut session, &mut input);
+        session.output().clear();
+        if session.is_over() {
+            return;
+        }
+    }
+    session.hang_up();
+    assert!(session.is_over());
+}
+
+fn go_on(session: &mut Session, input: &mut BytesMut) {
+    session.read(input, Duration::ZERO);
+    loop {
+        let actions = session.actions();
+        if actions.is_empty() {
+            return;
+        }
+        for action in actions {
+            if let Action::Ask(ticket, ask) = action {
+                session.answer(ticket, Ok(agree(ask)));
+            }
+        }
+        session.read(input, Duration::ZERO);
+    }
+}
+
+fn agree(ask: Ask) -> Answer {
+    match ask {
+        Ask::Login(_) => Answer::LoggedIn,
+        Ask::DeclareQueue(declare) => Answer::Declared { queue: declare.queue, messages: 0, consumers: 0 },
+        Ask::PurgeQueue(_) | Ask::DeleteQueue(_) => Answer::Removed(0),
+        Ask::Publish(messages) => Answer::Published(vec![Fate::Unroutable; messages.len()]),
+        Ask::Get(_) => Answer::Empty,
+        Ask::Consume(..) => Answer::Consuming(Source::Queue(QueueRef {
+            namespace: NamespaceName::default(),
+            name: QueueName::parse("q").expect("a name"),
+        })),
+        Ask::OpenHost(_)
+        | Ask::DeclareExchange(_)
+        | Ask::DeleteExchange(_)
+        | Ask::BindExchange(_)
+        | Ask::UnbindExchange(_)
+        | Ask::BindQueue(_)
+        | Ask::UnbindQueue(_)
+        | Ask::Settle(_) => Answer::Done,
+    }
+}
+
+/// What a client sends until channel 1 is open.
+pub(crate) fn opening() -> Vec<u8> {
+    use ::amqp::codec::ShortText;
+    use ::amqp::codec::class::{channel, connection};
+    let mut bytes = BytesMut::from(&ProtocolHeader::BYTES[..]);
+    let start_ok = connection::StartOk {
+        mechanism: ShortText::cut("PLAIN"),
+        response: Bytes::from_static(b"\0u\0p"),
+        locale: ShortText::cut("en_US"),
+        ..connection::StartOk::default()
+    };
+    let open = connection::Open { virtual_host: ShortText::cut("/"), ..connection::Open::default() };
+    let methods: [(u16, Method); 4] = [
+        (0, start_ok.into()),
+        (0, connection::TuneOk::default().into()),
+        (0, open.into()),
+        (1, channel::Open::default().into()),
+    ];
+    for (number, method) in methods {
+        let mut payload = BytesMut::new();
+        method.write(&mut payload);
+        Frame::Method(number, payload.freeze()).write(&mut bytes);
+    }
+    bytes.to_vec()
+}
+
+/// Seeds of the three targets.
+pub(crate) fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
+    use ::amqp::codec::class::{basic, queue};
+    use ::amqp::codec::{Properties, ShortText, Value};
+    let mut table = Table::default();
+    table.put("t", Value::Boolean(true));
+    table.put("n", Value::I64(-7));
+    table.put("a", Value::Array(vec![Value::Void, Value::text("x"), Value::Decimal(1, 2)]));
+    table.put("F", Value::Table(Table(vec![(ShortText::cut("d"), Value::F64(0.5))])));
+    let mut table_bytes = BytesMut::new();
+    table.write(&mut table_bytes);
+    let declare = queue::Declare { queue: ShortText::cut("q"), arguments: table.clone(), ..queue::Declare::default() };
+    let mut method = BytesMut::from(&[0_u8][..]);
+    Method::from(declare.clone()).write(&mut method);
+    let properties = Properties { headers: Some(table), priority: Some(3), ..Properties::default() };
+    let content = ContentHeader { body_size: 1, properties };
+    let mut header = BytesMut::from(&[1_u8][..]);
+    content.write(&mut header);
+    let mut talk = BytesMut::from(&[0xFF_u8][..]);
+    let mut say = |method: Method| {
+        let mut payload = BytesMut::new();
+        method.write(&mut payload);
+        Frame::Method(1, payload.freeze()).write(&mut talk);
+    };
+    say(declare.into());
+    say(basic::Consume { queue: ShortText::cut("q"), ..basic::Consume::default() }.into());
+    say(basic::Publish { routing_key: ShortText::cut("q"), ..basic::Publish::default() }.into());
+    Frame::Header(1, header.clone().freeze().slice(1..)).write(&mut talk);
+    Frame::Body(1, Bytes::from_static(b"x")).write(&mut talk);
+    let whole = [&[0x20][..], &opening()].concat();
+    vec![
+        ("amqp_tables", String::from("01"), table_bytes.to_vec()),
+        ("amqp_methods", String::from("01"), method.to_vec()),
+        ("amqp_methods", String::from("02"), header.to_vec()),
+        ("amqp_frames", String::from("01"), talk.to_vec()),
+        ("amqp_frames", String::from("02"), whole),
+    ]
+}
