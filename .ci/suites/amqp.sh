@@ -47,6 +47,8 @@ exit 1
 START
 cat >"$home/restart" <<RESTART
 kill -9 \$(cat "$home/pid")
+# Its port is free once it is gone.
+while kill -0 \$(cat "$home/pid") 2>/dev/null; do sleep 0.05; done
 : >"$home/banner"
 bash "$home/start"
 RESTART
