@@ -70,6 +70,12 @@ fn run(command: Command) -> Result<(), Complaint> {
         Command::Subscription(args::topic::SubscriptionArguments { client, namespace, command }) => {
             alone(async { ctl::subscription::run(&context::open(&client).await?, &namespace.namespace, command).await })
         }
+        Command::Exchange(args::exchange::ExchangeArguments { client, namespace, command }) => {
+            alone(async { ctl::exchange::run(&context::open(&client).await?, &namespace.namespace, command).await })
+        }
+        Command::Binding(args::exchange::BindingArguments { client, namespace, command }) => alone(async {
+            ctl::exchange::bindings(&context::open(&client).await?, &namespace.namespace, command).await
+        }),
         Command::User(args::access::UserArguments { client, command }) => {
             alone(async { ctl::user::run(&context::open(&client).await?, command).await })
         }

@@ -3,4 +3,5 @@
 mod suite;
 mod world;
 
+suite::exchanges::exchanges_suite!(Serve);
 suite::doors::doors_suite!(Serve);

@@ -12,3 +12,4 @@ suite::subscriptions::subscriptions_suite!(Gateway);
 suite::people::people_suite!(Gateway);
 suite::standing::standing_suite!(Gateway);
 suite::doors::doors_suite!(Gateway);
+suite::exchanges::exchanges_suite!(Gateway);

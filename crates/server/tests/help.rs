@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::{run, stdout};
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 28] = [
     "",
     "serve",
     "gateway",
@@ -26,6 +26,10 @@ const COMMANDS: [&str; 24] = [
     "topic tail",
     "subscription",
     "subscription create",
+    "exchange",
+    "exchange create",
+    "exchange publish",
+    "binding add",
     "user create",
     "token create",
     "grant add",

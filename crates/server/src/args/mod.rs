@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod client;
+pub(crate) mod exchange;
 pub(crate) mod queue;
 pub(crate) mod serve;
 pub(crate) mod topic;
@@ -55,6 +56,10 @@ pub(crate) enum Command {
     Topic(topic::TopicArguments),
     /// Subscriptions: named cursors on a topic
     Subscription(topic::SubscriptionArguments),
+    /// Exchanges: names to publish to, with rules that lead to queues and topics
+    Exchange(exchange::ExchangeArguments),
+    /// Bindings: rules by which messages leave an exchange
+    Binding(exchange::BindingArguments),
     /// Users and their roles
     User(access::UserArguments),
     /// API tokens and sessions

@@ -61,7 +61,8 @@ fn template(arguments: &MessageArguments) -> Result<NewMessage, Complaint> {
     })
 }
 
-fn header(text: &str) -> Result<(String, HeaderValue), Complaint> {
+/// A header or argument with text in it, written `NAME=TEXT`.
+pub(crate) fn header(text: &str) -> Result<(String, HeaderValue), Complaint> {
     let (name, value) = text.split_once('=').ok_or_else(|| {
         Complaint::usage(format!("the header {text:?} has no value"), "write --header NAME=TEXT, such as trace=a1")
     })?;

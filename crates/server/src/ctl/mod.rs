@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod consume;
+pub(crate) mod exchange;
 pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod queue;

@@ -4,7 +4,10 @@
 
 use model::Refusal;
 use model::message::MessagePlace;
-use model::name::{NamespaceName, QueueName, QueueRef, SubscriptionName, SubscriptionRef, TopicName, TopicRef};
+use model::name::{
+    ExchangeName, ExchangeRef, NamespaceName, QueueName, QueueRef, SubscriptionName, SubscriptionRef, TopicName,
+    TopicRef,
+};
 use model::number::{Partition, Sequence};
 use model::page::PageRequest;
 
@@ -18,6 +21,11 @@ pub(crate) fn queue(namespace: &str, name: &str) -> Result<QueueRef, Refusal> {
 /// A topic of a namespace.
 pub(crate) fn topic(namespace: &str, name: &str) -> Result<TopicRef, Refusal> {
     Ok(TopicRef { namespace: NamespaceName::parse(namespace)?, name: TopicName::parse(name)? })
+}
+
+/// An exchange of a namespace; `amq.default` is the one without a name.
+pub(crate) fn exchange(namespace: &str, name: &str) -> Result<ExchangeRef, Refusal> {
+    Ok(ExchangeRef { namespace: NamespaceName::parse(namespace)?, name: ExchangeName::parse_word(name)? })
 }
 
 /// A subscription of a topic.

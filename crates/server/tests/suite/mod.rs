@@ -1,10 +1,11 @@
-//! What Recado promises, as tests that know only HTTP, and in `doors` also gRPC: each gets a world and names of its own.
+//! What Recado promises, as tests that know only HTTP, and in `doors` and `exchanges` also gRPC: each gets a world and names of its own.
 //! Invariant: no test here depends on what stands between the client and the broker.
 //! Run by `seed`, `queues`, `topics`, `people` and `doors` against one process, and by `gateway` against two.
 
 #![allow(clippy::unwrap_used, dead_code, unused_imports, unused_macros, reason = "each file runs a part")]
 
 pub(crate) mod doors;
+pub(crate) mod exchanges;
 pub(crate) mod people;
 pub(crate) mod queue_life;
 pub(crate) mod queues;
