@@ -125,7 +125,7 @@ pub fn rest(bytes: &[u8]) {
         }
     }
     REST.with(|front| {
-        let (status, _) = within(bytes.len(), 8 << 20, 1024, || front.ask(request));
+        let (status, _) = within(bytes.len(), 1 << 20, 1024, || front.ask(request));
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{head}");
     });
 }

@@ -1,5 +1,6 @@
 //! Files of a store, the state in a checkpoint, and what lies in the frames of the log.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,24 +28,24 @@ fn open(disk: &MemoryDisk) -> Result<SegmentStore, Fault> {
 
 /// A store that was closed in order: two sealed segments, an open one, two checkpoints.
 pub(crate) fn whole_store() -> MemoryDisk {
-    store_of(40, |index| index * 37 % 400)
+    store_of(0..40)
 }
 
-/// As `whole_store`, with the same checkpoints over one short segment: a checkpoint is read without reading much else.
+/// As `whole_store`, with the same checkpoints over a log of two frames: they are read without reading much else.
 fn short_store() -> MemoryDisk {
-    store_of(21, |_| 0)
+    store_of(19..21)
 }
 
-fn store_of(frames: u64, payload_bytes: impl Fn(u64) -> u64) -> MemoryDisk {
+fn store_of(frames: Range<u64>) -> MemoryDisk {
     let disk = MemoryDisk::new();
     let store = open(&disk).expect("an empty disk is opened");
     let frame = |index: u64| Frame {
         index: LogIndex(index),
         term: Term(1),
         kind: FrameKind(3),
-        payload: Bytes::from(vec![7; usize::try_from(payload_bytes(index)).expect("small")]),
+        payload: Bytes::from(vec![7; usize::try_from(index * 37 % 400).expect("small")]),
     };
-    for index in 0..frames {
+    for index in frames {
         store.append(vec![frame(index)], Box::new(|outcome| outcome.expect("the disk does not fail")));
     }
     store.save_vote(Bytes::from_static(b"vote"), Box::new(drop));
@@ -61,12 +62,21 @@ fn store_of(frames: u64, payload_bytes: impl Fn(u64) -> u64) -> MemoryDisk {
 }
 
 thread_local! {
-    static WHOLE: MemoryDisk = whole_store();
-    static SHORT: MemoryDisk = short_store();
+    static WHOLE: Stock = Stock::new(whole_store(), ".segment");
+    static SHORT: Stock = Stock::new(short_store(), ".checkpoint");
 }
 
-fn names_ending(disk: &MemoryDisk, end: &str) -> Vec<PathBuf> {
-    disk.paths().into_iter().filter(|path| path.to_string_lossy().ends_with(end)).collect()
+/// A disk that each execution starts from a copy of, and the files of it that are fuzzed.
+struct Stock {
+    disk: MemoryDisk,
+    paths: Vec<PathBuf>,
+}
+
+impl Stock {
+    fn new(disk: MemoryDisk, end: &str) -> Stock {
+        let paths = disk.paths().into_iter().filter(|path| path.to_string_lossy().ends_with(end)).collect();
+        Stock { disk, paths }
+    }
 }
 
 /// Opens the store with other bytes in one file, and reads all that there is.
@@ -124,10 +134,7 @@ pub fn segment(bytes: &[u8]) {
     if is_signed {
         sign_segment(&mut content);
     }
-    WHOLE.with(|disk| {
-        let paths = names_ending(disk, ".segment");
-        open_with(disk, &paths[which % paths.len()], &content);
-    });
+    WHOLE.with(|stock| open_with(&stock.disk, &stock.paths[which % stock.paths.len()], &content));
 }
 
 fn sign_segment(content: &mut [u8]) {
@@ -151,10 +158,7 @@ pub fn checkpoint(bytes: &[u8]) {
     if is_signed {
         sign_checkpoint(&mut content);
     }
-    SHORT.with(|disk| {
-        let paths = names_ending(disk, ".checkpoint");
-        open_with(disk, &paths[which % paths.len()], &content);
-    });
+    SHORT.with(|stock| open_with(&stock.disk, &stock.paths[which % stock.paths.len()], &content));
 }
 
 fn sign_checkpoint(content: &mut [u8]) {
@@ -183,7 +187,7 @@ pub fn slots(bytes: &[u8]) {
         }
     }
     let name = ["vote", "purge", "mark", "store"][which % 4];
-    WHOLE.with(|disk| open_with(disk, &Path::new(FOLDER).join(name), &content));
+    WHOLE.with(|stock| open_with(&stock.disk, &Path::new(FOLDER).join(name), &content));
 }
 
 /// The state of the machine, section by section: a length of two bytes before each.
