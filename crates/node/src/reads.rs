@@ -64,9 +64,15 @@ impl Core {
     async fn peek(&self, by: &Principal, request: Peek) -> Result<PeekedMessages, Failure> {
         check_limit(request.limit)?;
         let request = Request::Peek(request);
-        let Answer::Peeked { places, next } = self.log.read(|machine| machine.read(by, &request))?? else {
-            unreachable!("a peek is answered with places")
+        let look = || {
+            let answer = self.log.read(|machine| machine.read(by, &request))??;
+            let Answer::Peeked { queue, places, next } = answer else { unreachable!("a peek is answered with places") };
+            Ok::<_, Failure>((queue, places, next))
         };
+        // A message that was handed out before the peek is leased, as the counts say, and not ready.
+        let (queue, ..) = look()?;
+        self.runtime.landed(broker::place::SourceId::Queue(queue)).await;
+        let (_, places, next) = look()?;
         let at: Vec<_> = places.iter().map(|place| place.stored.at).collect();
         let records = self.log.fetch(&at).await?;
         let there = places.into_iter().zip(records).filter_map(|(place, record)| Some((place, record?)));

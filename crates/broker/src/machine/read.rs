@@ -28,6 +28,8 @@ pub enum Answer {
     Response(Box<Response>),
     /// Messages to fetch for a peek.
     Peeked {
+        /// The queue.
+        queue: QueueId,
         /// In the order of the answer.
         places: Vec<PeekedPlace>,
         /// Continue after this one.
@@ -224,7 +226,7 @@ impl Machine {
         let id = self.queue_for(by, OperationKind::Peek, &request.queue)?;
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let (places, next) = self.queues[&id].core.peek(request.state, request.after, limit);
-        Ok(Answer::Peeked { places, next })
+        Ok(Answer::Peeked { queue: id, places, next })
     }
 
     fn read_partition(&self, by: &Principal, request: &ReadPartition) -> Result<Answer, Refusal> {

@@ -106,6 +106,7 @@ impl Runtime {
             }
         }
         drop(sources);
+        self.shared.landed.notify_waiters();
         self.serve(hand.source);
     }
 

@@ -53,6 +53,8 @@ struct Shared {
     members: Members,
     /// Readers that wait for a topic to grow.
     growth: Mutex<BTreeMap<TopicId, Arc<Notify>>>,
+    /// Told when messages that were on their way are where the machine says.
+    landed: Notify,
 }
 
 impl Runtime {
@@ -63,6 +65,7 @@ impl Runtime {
             sources: Mutex::new(BTreeMap::new()),
             members: Members::default(),
             growth: Mutex::new(BTreeMap::new()),
+            landed: Notify::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -94,6 +97,21 @@ impl Runtime {
         let sources = self.sources();
         let Some(takers) = sources.get(&source).filter(|takers| !takers.held.is_empty()) else { return 0 };
         self.shared.log.read(|machine| machine.ready_among(source, &takers.held)).unwrap_or_default()
+    }
+
+    /// Waits until the leases of all messages that are on their way now are in the log, or have failed.
+    pub(crate) async fn landed(&self, source: SourceId) {
+        let held = |takers: &Takers| takers.held.clone();
+        let mut under_way = self.sources().get(&source).map(held).unwrap_or_default();
+        while !under_way.is_empty() {
+            let mut landed = std::pin::pin!(self.shared.landed.notified());
+            landed.as_mut().enable();
+            let still = self.sources().get(&source).map(held).unwrap_or_default();
+            under_way.retain(|place| still.contains(place));
+            if !under_way.is_empty() {
+                landed.await;
+            }
+        }
     }
 
     /// How many receives and consumers there are in all.
@@ -238,6 +256,7 @@ impl Runtime {
     /// Ends everything that waits: the node drains.
     pub(crate) fn drain(&self) {
         self.sources().clear();
+        self.shared.landed.notify_waiters();
         let growth = self.shared.growth.lock().unwrap_or_else(PoisonError::into_inner);
         growth.values().for_each(|notify| notify.notify_waiters());
     }
@@ -273,6 +292,7 @@ impl Runtime {
         sources.remove(&source);
         self.shared.effects.forget(Awaited::Source(source));
         drop(sources);
+        self.shared.landed.notify_waiters();
         self.shared.members.forget(source);
     }
 }
