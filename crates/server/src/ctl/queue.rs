@@ -232,8 +232,7 @@ pub(crate) fn removed_report(session: &Session, removed: model::queue::Removed) 
 }
 
 async fn publish(session: &Session, queue: QueueRef, arguments: &PublishArguments) -> Result<(), Complaint> {
-    let priority =
-        Priority::new(arguments.priority).ok_or_else(|| Refusal::invalid("priority", "it must lie between 0 and 9"))?;
+    let priority = Priority::new(arguments.priority);
     let availability = arguments.delay.map_or(Availability::Now, Availability::After);
     let mut published = None;
     for mut messages in message::batches(&arguments.message)? {

@@ -190,7 +190,7 @@ pub(crate) fn a_dead_letter_tells_where_it_was(world: &World) {
     let death = &letter.deaths[0];
     assert_eq!((death.count, death.origin.as_str()), (1, format!("queue default/{work}").as_str()));
     assert_eq!(death.exchange, Some(ExchangeName::default()));
-    assert_eq!(death.routing_keys, [work.clone()]);
+    assert_eq!(death.routing_keys, std::slice::from_ref(&work));
     assert_eq!(death.ttl, Some(Span::new(600_000)), "the lifetime that it had");
     assert_eq!(deliveries[0].message.ttl, None, "it has none as a dead letter");
     assert_eq!(letter.routed.as_ref().unwrap().routing_key, key(&graves));
