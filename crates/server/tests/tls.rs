@@ -45,7 +45,7 @@ impl Broker {
         let (authority, key) = certificate(home, "broker");
         let (data, password) = (home.join("data"), home.join("password"));
         std::fs::write(&password, PASSWORD).unwrap();
-        let words = ["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log", "error"];
+        let words = ["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--amqp", "none", "--log", "error"];
         let files = [
             ("--data", &data),
             ("--admin-password-file", &password),

@@ -190,8 +190,8 @@ impl World {
             let numbers: Vec<_> = seen
                 .iter()
                 .filter_map(|(place, peeked)| {
-                    let reason = peeked.dead_letter.as_ref().map(|letter| letter.reason);
-                    Some((*place, *self.book.records.get(&peeked.stored.at)?, reason))
+                    let number = *self.book.records.get(&peeked.stored.at)?;
+                    Some((*place, number, dead_letters::letter(peeked)))
                 })
                 .collect();
             let (settled, lost) = queue.line.settle_arrivals(&numbers);

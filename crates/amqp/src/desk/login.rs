@@ -1,10 +1,14 @@
 //! Logging in, and opening a virtual host.
 //! Invariant: a wrong password and an unknown user look the same; what is refused is said in RabbitMQ's words.
 
+use std::time::Duration;
+
 use model::access::ListNamespaces;
+use model::failure::{Failure, Retry, Unavailable};
 use model::name::NamespaceName;
 use model::page::PageRequest;
-use model::{Credentials, Failure, Origin, backend};
+use model::{Caller, Credentials, Origin, backend};
+use tokio::time::sleep;
 
 use super::{Brought, Errand, Outcome};
 use crate::codec::{ReplyCode, ShortText};
@@ -17,7 +21,7 @@ const ROOT: &str = "/";
 
 pub(super) async fn log_in(shared: &Shared, login: Login, origin: Origin) -> Outcome {
     let credentials = Credentials::Password { user: login.user, password: login.password };
-    match shared.backend.authenticate(credentials, origin).await {
+    match authenticate(shared, credentials, origin).await {
         Ok(caller) => Outcome { answer: Ok(Answer::LoggedIn), brought: Brought::Caller(caller) },
         Err(Failure::Refused(_)) => {
             let text = format!(
@@ -27,6 +31,20 @@ pub(super) async fn log_in(shared: &Shared, login: Login, origin: Origin) -> Out
             Err(Close::new(ReplyCode::AccessRefused, text)).into()
         }
         Err(failure @ (Failure::Unavailable(_) | Failure::Fault(_))) => Err(translate::close(&failure)).into(),
+    }
+}
+
+/// Proves a user. Many that come at once, as after a restart, wait for their turn: no longer than a handshake may take.
+async fn authenticate(shared: &Shared, credentials: Credentials, origin: Origin) -> Result<Caller, Failure> {
+    loop {
+        match shared.backend.authenticate(credentials.clone(), origin).await {
+            Err(Failure::Unavailable(busy @ Unavailable::Busy)) => {
+                if let Retry::After(wait) = busy.retry() {
+                    sleep(Duration::from_millis(wait.get())).await;
+                }
+            }
+            answer => return answer,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use broker::outcome::Outcome;
 use broker::place::SourceId;
 use model::message::{DeadLetterReason, MessagePlace};
 use model::name::Source;
-use model::number::{Epoch, Offset, Span, Timestamp};
+use model::number::{Epoch, Offset, Span, SubscriptionId, Timestamp, TopicId};
 use model::operation::Response;
 use model::queue::{Ack, Extend, Nack, NackAction, Settled};
 use model::receipt::{Receipt, ReceiptSource, Settlement};
@@ -163,6 +163,17 @@ impl Book {
         }
     }
 
+    /// A subscription as dead letters name it.
+    fn subscription_text(&self, topic: TopicId, id: SubscriptionId) -> String {
+        let subscriptions = self.topics.get(&topic).map(|topic| &topic.subscriptions);
+        let name = subscriptions.and_then(|all| all.iter().find(|(_, other)| **other == id)).map(|(name, _)| name);
+        let topic = self.topic_ids.iter().find(|(_, other)| **other == topic).map(|(name, _)| name);
+        match (topic, name) {
+            (Some(topic), Some(name)) => format!("subscription default/{topic}/{name}"),
+            (None, _) | (_, None) => "a deleted subscription".to_owned(),
+        }
+    }
+
     fn bury_all(&mut self, source: SourceId, gone: Option<Gone>, notes: &mut Notes) {
         self.after(source, Passed { gone: gone.into_iter().collect(), ..Passed::default() }, notes);
     }
@@ -183,7 +194,7 @@ impl Book {
                 (queue.settings.dead_letter.clone(), format!("queue default/{}", queue.name))
             }
             SourceId::Subscription(id) => match self.cursors.get(&id) {
-                Some((_, Cursor::Shared(_, target))) => (target.clone(), "subscription".to_owned()),
+                Some((topic, Cursor::Shared(_, target))) => (target.clone(), self.subscription_text(*topic, id)),
                 Some((_, Cursor::Stream(..))) | None => return,
             },
         };

@@ -30,6 +30,9 @@ pub enum Life {
     },
 }
 
+/// Why a message is a dead letter, and of whom.
+pub type Letter = (DeadLetterReason, String);
+
 /// A message.
 #[derive(Clone, Debug)]
 pub struct Kept {
@@ -52,7 +55,7 @@ pub struct Kept {
     /// It waited for a time or for a retry, so its place in the line of its key is not that of its sequence.
     pub was_away: bool,
     /// Why it is a dead letter, and of whom.
-    pub letter: Option<(DeadLetterReason, String)>,
+    pub letter: Option<Letter>,
 }
 
 /// A message that left, and why.
@@ -259,17 +262,14 @@ impl Line {
     }
 
     /// Gives newcomers their places; what is left over has none.
-    pub fn settle_arrivals(
-        &mut self,
-        seen: &[(MessagePlace, u64, Option<DeadLetterReason>)],
-    ) -> (Vec<MessagePlace>, Vec<Kept>) {
+    pub fn settle_arrivals(&mut self, seen: &[(MessagePlace, u64, Option<Letter>)]) -> (Vec<MessagePlace>, Vec<Kept>) {
         let mut settled = Vec::new();
         let mut lost = Vec::new();
         let mut taken: BTreeSet<MessagePlace> = self.kept.keys().copied().collect();
         for kept in std::mem::take(&mut self.arriving) {
-            let reason = kept.letter.as_ref().map(|(reason, _)| *reason);
-            let fits = |number: u64, told: Option<DeadLetterReason>| number == kept.number && told == reason;
-            let free = seen.iter().find(|(place, number, told)| fits(*number, *told) && !taken.contains(place));
+            // The same message may come twice in one batch, from two sources; redriven, each goes its own way.
+            let fits = |number: u64, told: &Option<Letter>| number == kept.number && *told == kept.letter;
+            let free = seen.iter().find(|(place, number, told)| fits(*number, told) && !taken.contains(place));
             match free {
                 Some((place, ..)) => {
                     taken.insert(*place);
@@ -281,5 +281,36 @@ impl Line {
         }
         settled.sort_unstable();
         (settled, lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::number::Sequence;
+
+    use super::*;
+
+    #[test]
+    fn the_same_message_twice_in_one_batch_is_told_apart_by_where_it_came_from() {
+        let letter = |origin: &str| Some((DeadLetterReason::DeliveryLimit, origin.to_owned()));
+        let arriving = |origin: &str| Kept {
+            number: 7,
+            life: Life::Waiting,
+            attempts: 0,
+            published_at: Timestamp::new(1),
+            expires_at: None,
+            bytes: 1,
+            priority: Priority::DEFAULT,
+            key: None,
+            was_away: true,
+            letter: letter(origin),
+        };
+        let at = |sequence| MessagePlace { partition: Partition::new(0), sequence: Sequence::new(sequence) };
+        let mut line = Line::new(1, DeliveryOrder::Fifo);
+        line.arriving = vec![arriving("queue default/q"), arriving("subscription default/t/s")];
+        let seen = [(at(3), 7, letter("subscription default/t/s")), (at(4), 7, letter("queue default/q"))];
+        let (settled, lost) = line.settle_arrivals(&seen);
+        assert_eq!((settled, lost.len()), (vec![at(3), at(4)], 0));
+        assert_eq!(line.kept[&at(4)].letter, letter("queue default/q"));
     }
 }

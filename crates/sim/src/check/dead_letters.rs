@@ -7,7 +7,7 @@ use model::message::DeadLetterReason;
 
 use super::Property;
 use crate::book::Notes;
-use crate::book::line::{Gone, Kept};
+use crate::book::line::{Gone, Kept, Letter};
 
 /// A message left its source.
 pub fn left(gone: &Gone, limit: u32, notes: &mut Notes) {
@@ -28,9 +28,14 @@ pub fn lost(queue: &str, kept: &Kept, notes: &mut Notes) {
 
 /// The history that a dead letter carries.
 pub fn history(kept: &Kept, seen: &PeekedPlace, notes: &mut Notes) {
-    let told = seen.dead_letter.as_ref().map(|letter| letter.reason);
-    let expected = kept.letter.as_ref().map(|(reason, _)| *reason);
-    notes.verdicts.demand(Property::DeadLetters, told == expected, || {
-        format!("message {} is a dead letter by {expected:?}, the queue says {told:?}", kept.number)
+    let told = letter(seen);
+    notes.verdicts.demand(Property::DeadLetters, told == kept.letter, || {
+        format!("message {} is a dead letter by {:?}, the queue says {told:?}", kept.number, kept.letter)
     });
+}
+
+/// The history that a queue tells.
+#[must_use]
+pub fn letter(seen: &PeekedPlace) -> Option<Letter> {
+    seen.dead_letter.as_ref().map(|letter| (letter.reason, letter.origin.clone()))
 }

@@ -4,6 +4,7 @@
 mod channels;
 mod connection;
 mod delivering;
+mod hostile;
 mod publishing;
 
 use std::time::Duration;
