@@ -3,14 +3,13 @@
 //! Called by `main`; documents are those of `web::wire`.
 
 use model::message::Availability;
-use model::name::{NamespaceName, QueueName, QueueRef, Source};
+use model::name::{NamespaceName, QueueName, QueueRef, Source, UserName};
 use model::number::{ByteSize, Priority, Timestamp};
 use model::queue::{
     Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, DescribeQueue, Extend, ListQueues, Nack,
     NackAction, Peek, Publish, PurgeQueue, QueueDescription, QueuePatch, QueueSettings, Redrive, RedriveFilter,
     TransferQueue,
 };
-use model::{Refusal, name::UserName};
 use web::wire;
 
 use super::{consume, message, names, settle};
