@@ -80,7 +80,7 @@ fn message() -> NewMessage {
             ("yes".to_owned(), HeaderValue::Boolean(true)),
             ("bytes".to_owned(), HeaderValue::Binary(Bytes::from_static(&[0, 255]))),
         ],
-        priority: Priority::new(7).expect("below ten"),
+        priority: Priority::new(7),
         ttl: Some(Span::new(60_000)),
         availability: Availability::After(Span::new(500)),
         id: Some(MessageId::parse("id-1").expect("an id")),

@@ -159,7 +159,7 @@ fn read_front(reader: &mut Reader) -> Result<Front, WireError> {
     if flags & !known != 0 {
         return Err(reader.error("an unknown record flag"));
     }
-    let priority = Priority::new(reader.u8()?).ok_or_else(|| reader.error("a priority above 9"))?;
+    let priority = Priority::new(reader.u8()?);
     let availability = match reader.u8()? {
         0 => Availability::Now,
         1 => Availability::After(Span::new(reader.u64()?)),

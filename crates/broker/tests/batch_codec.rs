@@ -170,7 +170,7 @@ fn actions_of_exchanges() -> Vec<Action> {
     let queue_settings = QueueSettings {
         life: Life::Exclusive { holder: "connection 7".to_owned() },
         dead_letter_exchange: Some(ExchangeName::default()),
-        priority_max: Priority::new(5),
+        priority_max: Some(Priority::new(5)),
         ..QueueSettings::default()
     };
     vec![

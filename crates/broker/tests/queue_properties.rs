@@ -63,7 +63,7 @@ fn sent() -> impl Strategy<Value = Sent> {
         1 => (0..30_u64).prop_map(|delay| Availability::After(Span::new(delay))),
         1 => (0..100_u64).prop_map(|time| Availability::At(Timestamp::new(time))),
     ];
-    let priority = prop_oneof![4 => Just(0_u8), 1 => 0..=9_u8];
+    let priority = prop_oneof![4 => Just(0_u8), 1 => 0..=9_u8, 1 => any::<u8>()];
     (1..20_u32, priority, availability, of(1..30_u64), of(0..3_u64), proptest::option::weighted(0.3, 0..8_u128))
         .prop_map(|(bytes, priority, availability, ttl, key, id)| Sent { bytes, priority, availability, ttl, key, id })
 }
@@ -194,7 +194,7 @@ impl World {
         let arrival = |(sent, position): (&Sent, u32)| {
             let head = Head {
                 bytes: sent.bytes,
-                priority: Priority::new(sent.priority).unwrap(),
+                priority: Priority::new(sent.priority),
                 availability: sent.availability,
                 ttl: sent.ttl.map(Span::new),
                 key: sent.key.map(KeyHash),

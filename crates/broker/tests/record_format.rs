@@ -75,7 +75,7 @@ prop_compose! {
         headers in prop::collection::vec((".{1,10}", header_value()), 0..5),
         content_type in prop::option::of("[a-z]{1,10}/[a-z]{1,10}"),
         key in prop::option::of(prop::collection::vec(any::<u8>(), 0..30)),
-        priority in 0_u8..=9,
+        priority in any::<u8>(),
         ttl in prop::option::of(any::<u64>()),
         availability in availability(),
         id in prop::option::of("[!-~]{1,40}"),
@@ -86,7 +86,7 @@ prop_compose! {
             headers,
             content_type,
             key: key.map(Bytes::from),
-            priority: Priority::new(priority).unwrap(),
+            priority: Priority::new(priority),
             ttl: ttl.map(Span::new),
             availability,
             id: id.map(|id| MessageId::parse(&id).unwrap()),
@@ -151,7 +151,7 @@ fn the_bytes_of_version_one_are_fixed() {
     let message = NewMessage {
         body: Bytes::from_static(b"hi"),
         key: Some(Bytes::from_static(b"k")),
-        priority: Priority::new(3).unwrap(),
+        priority: Priority::new(3),
         headers: vec![("n".to_owned(), HeaderValue::Integer(-1))],
         ..NewMessage::default()
     };

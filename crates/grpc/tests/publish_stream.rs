@@ -286,7 +286,7 @@ async fn an_impossible_message_spoils_only_its_own_request() {
     let running = start(echoing()).await;
     let mut raw = Raw::open(&running, pb::ConfirmDetail::Ranges).await;
     raw.send(10, &["1", "2"]);
-    let urgent = pb::NewMessage { priority: 10, ..Default::default() };
+    let urgent = pb::NewMessage { priority: 256, ..Default::default() };
     raw.requests.send(pb::PublishStreamRequest { open: None, first: 12, messages: vec![urgent] }).unwrap();
     raw.send(13, &["3"]);
     let mut words = Vec::new();

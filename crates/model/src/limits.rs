@@ -42,7 +42,7 @@ pub const MESSAGE_ID_BYTES_MAX: usize = 128;
 /// Longest content type in bytes.
 pub const CONTENT_TYPE_BYTES_MAX: usize = 255;
 /// Highest message priority; 0 is the default and the lowest.
-pub const PRIORITY_MAX: u8 = 9;
+pub const PRIORITY_MAX: u8 = u8::MAX;
 /// Largest number of messages in one receive.
 pub const RECEIVE_MESSAGES_MAX: u32 = 1000;
 /// Largest sum of message bytes in one receive; at least one message is always returned.

@@ -130,7 +130,7 @@ impl ByteSize {
     }
 }
 
-/// The urgency of a message: 0 (default) to 9; a higher one is delivered first.
+/// The urgency of a message: 0 (default) to 255; a higher one is delivered first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Priority(u8);
 
@@ -138,9 +138,12 @@ impl Priority {
     /// The priority of a message that names none.
     pub const DEFAULT: Self = Self(0);
 
-    /// Checks the range 0 to 9; `None` above it.
-    pub const fn new(value: u8) -> Option<Self> {
-        if value <= crate::limits::PRIORITY_MAX { Some(Self(value)) } else { None }
+    /// The highest there is.
+    pub const MAX: Self = Self(crate::limits::PRIORITY_MAX);
+
+    /// Wraps a raw number.
+    pub const fn new(value: u8) -> Self {
+        Self(value)
     }
 
     /// The raw number.

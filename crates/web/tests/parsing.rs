@@ -271,7 +271,7 @@ const UNREADABLE: &[(&str, &str, &str)] = &[
     ("POST /v1/queues/q/messages", r#"{"messages":[]}"#, "400 batch_size"),
     ("POST /v1/queues/q/messages", r#"{"messages":[{"body":"a","body_base64":"YQ=="}]}"#, "400 argument_invalid"),
     ("POST /v1/queues/q/messages", r#"{"messages":[{"body_base64":"a"}]}"#, "400 argument_invalid"),
-    ("POST /v1/queues/q/messages", r#"{"messages":[{"priority":10}]}"#, "400 argument_invalid"),
+    ("POST /v1/queues/q/messages", r#"{"messages":[{"priority":256}]}"#, "400 body_invalid"),
     ("POST /v1/queues/q/messages", r#"{"messages":[{"priority":300}]}"#, "400 body_invalid"),
     ("POST /v1/queues/q/messages", r#"{"messages":[{"partition":1}]}"#, "400 argument_invalid"),
     ("POST /v1/queues/q/messages", r#"{"messages":[{"delay_ms":1,"deliver_at":1}]}"#, "400 argument_invalid"),

@@ -54,16 +54,12 @@ pub(crate) fn new_message(properties: codec::Properties, body: Bytes) -> NewMess
         body,
         headers,
         content_type: text(properties.content_type),
-        priority: properties.priority.map(priority).unwrap_or_default(),
+        priority: properties.priority.map(Priority::new).unwrap_or_default(),
         ttl,
         id,
         properties: (!kept.is_empty()).then(|| Box::new(kept)),
         ..NewMessage::default()
     }
-}
-
-fn priority(number: u8) -> Priority {
-    Priority::new(number.min(model::limits::PRIORITY_MAX)).unwrap_or_default()
 }
 
 /// A message on its way out.

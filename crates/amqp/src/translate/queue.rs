@@ -4,7 +4,7 @@
 
 use model::binding::RoutingKey;
 use model::header::{HeaderValue, Headers};
-use model::limits::{DEDUPLICATION_MS_MAX, DELIVERY_LIMIT_DEFAULT, DELIVERY_LIMIT_MAX, PRIORITY_MAX};
+use model::limits::{DEDUPLICATION_MS_MAX, DELIVERY_LIMIT_DEFAULT, DELIVERY_LIMIT_MAX};
 use model::name::{ExchangeName, NamespaceName};
 use model::number::{ByteSize, Priority, Span};
 use model::queue::{Life, Overflow, QueueSettings};
@@ -81,11 +81,8 @@ impl Arguments<'_> {
     /// Without the argument a queue knows no priorities.
     fn priority_max(&self) -> Result<Priority, Close> {
         let most = self.number("x-max-priority", 0)?.unwrap_or_default();
-        if most > u64::from(u8::MAX) {
-            return Err(self.wrong("x-max-priority", "{max_value_exceeded,255}"));
-        }
-        let most = u8::try_from(most).unwrap_or(PRIORITY_MAX).min(PRIORITY_MAX);
-        Ok(Priority::new(most).unwrap_or_default())
+        let most = u8::try_from(most).map_err(|_| self.wrong("x-max-priority", "{max_value_exceeded,255}"))?;
+        Ok(Priority::new(most))
     }
 
     /// A classic queue delivers for ever; a quorum queue gives a message back twenty times.

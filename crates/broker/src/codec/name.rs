@@ -86,7 +86,7 @@ impl Wire for Priority {
     }
 
     fn read(reader: &mut Reader) -> Result<Self, WireError> {
-        Self::new(reader.u8()?).ok_or_else(|| reader.error("a priority above 9"))
+        reader.u8().map(Self::new)
     }
 }
 

@@ -54,9 +54,11 @@ impl Ready {
 
     /// The message that came first, whatever its priority.
     pub(super) fn oldest(&self) -> Option<Sequence> {
-        let ranks = 0..=PRIORITY_MAX;
-        let firsts = ranks.filter_map(|rank| {
-            let ((_, number), group) = self.groups.range((rank, 0)..=(rank, u64::MAX)).next()?;
+        // Only the ranks that there are: of 256 most queues have one.
+        let mut from = Some((Rank::MIN, u64::MIN));
+        let firsts = std::iter::from_fn(|| {
+            let ((rank, number), group) = self.groups.range(from?..).next()?;
+            from = rank.checked_add(1).map(|next| (next, u64::MIN));
             sequences(*number, group).next()
         });
         firsts.min()

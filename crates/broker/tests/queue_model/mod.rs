@@ -254,7 +254,7 @@ impl Model {
     pub(crate) fn deliverable(&self, held: &BTreeSet<(Partition, Sequence)>) -> Vec<&Kept> {
         let count = self.next.len();
         let mut all = Vec::new();
-        for priority in (0..=9).rev() {
+        for priority in (0..=u8::MAX).rev() {
             let of = |partition: usize| {
                 let fits = move |kept: &&Kept| {
                     kept.is_deliverable()
@@ -354,7 +354,7 @@ impl Model {
         let mut chosen: Vec<_> = self.kept.iter().filter(fits).collect();
         if filter.places.is_empty() {
             let order = |kept: &Kept| {
-                (kept.line == Line::Behind, if kept.line == Line::Behind { 0 } else { 9 - kept.priority.get() })
+                (kept.line == Line::Behind, if kept.line == Line::Behind { 0 } else { u8::MAX - kept.priority.get() })
             };
             chosen.sort_by_key(|kept| (kept.place.partition, order(kept), kept.place.sequence));
         }

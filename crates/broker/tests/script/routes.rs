@@ -89,7 +89,7 @@ impl Words {
         let extra = extra.iter().flat_map(|keys| keys.split(',')).map(key);
         let keys: Vec<_> = std::iter::once(main.clone()).chain(extra).collect();
         let way = Routed { exchange: exchange.name.clone(), routing_key: main };
-        let priority = Priority::new(priority).unwrap();
+        let priority = Priority::new(priority);
         let made = MessageId::parse("made").unwrap();
         let record = |body: &String| {
             let message =

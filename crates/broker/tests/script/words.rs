@@ -141,7 +141,7 @@ impl Words {
             let message = NewMessage {
                 body,
                 key: key.clone(),
-                priority: Priority::new(priority).unwrap(),
+                priority: Priority::new(priority),
                 availability,
                 ttl,
                 id: id.as_ref().map(|id| MessageId::parse(id).unwrap()),
@@ -197,7 +197,7 @@ impl Words {
             partitions: self.small("partitions").unwrap_or(1),
             dead_letter_exchange: self.text("dlx").map(|name| super::routes::exchange_name(&name)),
             dead_letter_key: self.text("dlk").map(|key| RoutingKey::parse(&key).unwrap()),
-            priority_max: self.number("prio-max").map(|max| Priority::new(u8::try_from(max).unwrap()).unwrap()),
+            priority_max: self.number("prio-max").map(|max| Priority::new(u8::try_from(max).unwrap())),
             expires: self.number("expires").map(Span::new),
             auto_delete: self.flag("auto-delete"),
             life: self.life(),

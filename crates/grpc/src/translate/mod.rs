@@ -351,10 +351,8 @@ impl Wire for Priority {
     }
 
     fn from_wire(form: u32) -> Result<Self, Refusal> {
-        u8::try_from(form)
-            .ok()
-            .and_then(Self::new)
-            .ok_or_else(|| Refusal::invalid("priority", "it must lie between 0 and 9"))
+        let fitting = u8::try_from(form).map(Self::new);
+        fitting.map_err(|_| Refusal::invalid("priority", "it must lie between 0 and 255"))
     }
 }
 

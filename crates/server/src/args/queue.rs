@@ -243,8 +243,8 @@ pub(crate) struct PublishArguments {
     pub(crate) queue: String,
     #[command(flatten)]
     pub(crate) message: MessageArguments,
-    /// Urgency, 0 to 9; a higher one is delivered first
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
+    /// Urgency, 0 to 255; a higher one is delivered first
+    #[arg(long, default_value_t = 0)]
     pub(crate) priority: u8,
     /// Deliver it after this long
     #[arg(long, value_name = "TIME", value_parser = parse_span)]

@@ -3,14 +3,13 @@
 //! Called by `main`; documents are those of `web::wire`.
 
 use model::message::Availability;
-use model::name::{NamespaceName, QueueName, QueueRef, Source};
+use model::name::{NamespaceName, QueueName, QueueRef, Source, UserName};
 use model::number::{ByteSize, Priority, Timestamp};
 use model::queue::{
     Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, DescribeQueue, Extend, ListQueues, Nack,
     NackAction, Peek, Publish, PurgeQueue, QueueDescription, QueuePatch, QueueSettings, Redrive, RedriveFilter,
     TransferQueue,
 };
-use model::{Refusal, name::UserName};
 use web::wire;
 
 use super::{consume, message, names, settle};
@@ -232,8 +231,7 @@ pub(crate) fn removed_report(session: &Session, removed: model::queue::Removed) 
 }
 
 async fn publish(session: &Session, queue: QueueRef, arguments: &PublishArguments) -> Result<(), Complaint> {
-    let priority =
-        Priority::new(arguments.priority).ok_or_else(|| Refusal::invalid("priority", "it must lie between 0 and 9"))?;
+    let priority = Priority::new(arguments.priority);
     let availability = arguments.delay.map_or(Availability::Now, Availability::After);
     let mut published = None;
     for mut messages in message::batches(&arguments.message)? {

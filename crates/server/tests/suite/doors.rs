@@ -75,7 +75,7 @@ fn rich(id: &str) -> NewMessage {
         ],
         content_type: Some("application/x-thing".to_owned()),
         key: Some(Bytes::from_static(b"k\xff")),
-        priority: Priority::new(7).unwrap(),
+        priority: Priority::new(7),
         ttl: Some(Span::new(600_000)),
         id: Some(MessageId::parse(id).unwrap()),
         ..NewMessage::default()

@@ -204,7 +204,7 @@ pub(crate) fn many_messages_are_all_or_none(world: &World) {
     let too_many: Vec<_> = (0..4097).map(|_| json!({"body": "x"})).collect();
     queue.client.post(&path, &json!({"messages": too_many})).refused(400, "batch_size");
     queue.client.post(&path, &json!({"messages": []})).refused(400, "batch_size");
-    let half_bad = json!({"messages": [{"body": "good"}, {"body": "bad", "priority": 10}]});
+    let half_bad = json!({"messages": [{"body": "good"}, {"body": "bad", "ttl_ms": 0}]});
     queue.client.post(&path, &half_bad).refused(400, "argument_invalid");
     let received = queue.receive(&json!({"max": 1000}));
     assert_eq!(texts(&received, "body"), (0..1000).map(|number| number.to_string()).collect::<Vec<_>>());

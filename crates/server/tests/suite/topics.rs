@@ -297,7 +297,7 @@ pub(crate) fn a_stream_starts_where_it_is_told(world: &World) {
 pub(crate) fn arguments_out_of_range_are_refused(world: &World) {
     let mut topic = Topic::new(world, "range", &Value::Null);
     let publish = format!("{}/messages", topic.path);
-    for bad in [json!({"body": "x", "delay_ms": 5}), json!({"body": "x", "deliver_at": 5}), json!({"priority": 10})] {
+    for bad in [json!({"body": "x", "delay_ms": 5}), json!({"body": "x", "deliver_at": 5}), json!({"ttl_ms": 0})] {
         topic.client.post(&publish, &json!({"messages": [bad]})).refused(400, "argument_invalid");
     }
     topic.client.post(&publish, &json!({"messages": []})).refused(400, "batch_size");

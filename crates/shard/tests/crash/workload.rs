@@ -103,7 +103,7 @@ impl Workload {
         let count = 1 + self.random.below(3);
         let records = (0..count).map(|_| {
             let mut message = self.message();
-            message.priority = Priority::new(u8::try_from(self.random.below(10)).unwrap()).unwrap();
+            message.priority = Priority::new(u8::try_from(self.random.below(10)).unwrap());
             if self.random.one_in(4) {
                 message.availability = Availability::After(Span::new(self.random.below(600)));
             }

@@ -33,7 +33,7 @@ fn message(chance: &mut Chance) -> NewMessage {
         message.key = Some(Bytes::from(format!("key {}", chance.below(5))));
     }
     if chance.one_in(4) {
-        message.priority = Priority::new(u8::try_from(chance.below(10)).unwrap_or_default()).unwrap_or_default();
+        message.priority = Priority::new(u8::try_from(chance.below(10)).unwrap_or_default());
     }
     if chance.one_in(5) {
         message.ttl = Some(Span::new(chance.between(1, 4000)));

@@ -61,7 +61,7 @@ pub(super) fn message_of(fields: &Fields) -> Result<NewMessage, Refusal> {
         headers: headers.collect::<Result<_, Refusal>>()?,
         content_type: fields.some("content_type").map(str::to_owned),
         key: fields.some("key").map(|key| Bytes::from(key.to_owned())),
-        priority: Priority::new(priority).ok_or_else(|| Refusal::invalid("priority", "it must lie between 0 and 9"))?,
+        priority: Priority::new(priority),
         ttl: fields.number("ttl_ms")?.map(Span::new),
         availability: fields
             .number("delay_ms")?

@@ -60,7 +60,7 @@ fn message() -> Message {
         headers: vec![(HOSTILE.to_owned(), HeaderValue::Text(HOSTILE.to_owned()))],
         content_type: Some(HOSTILE.to_owned()),
         key: Some(Bytes::from_static(HOSTILE.as_bytes())),
-        priority: Priority::new(9).unwrap(),
+        priority: Priority::new(9),
         published_at: Timestamp::new(0),
         expires_at: None,
         sender: HOSTILE.into(),

@@ -68,7 +68,7 @@ pub(crate) fn new_message(
         headers: message.headers.try_into()?,
         content_type: message.content_type,
         key: bytes_of("key", message.key, message.key_base64)?,
-        priority: priority.ok_or_else(|| Refusal::invalid("priority", "it must lie between 0 and 9"))?,
+        priority,
         ttl: message.ttl_ms.map(Span::new),
         availability,
         id: message.id.as_deref().map(MessageId::parse).transpose()?,

@@ -56,10 +56,6 @@ fn exchange(name: &wire::Name) -> Result<ExchangeName, Refusal> {
     ExchangeName::parse_word(&name.0)
 }
 
-fn priority(priority: u8) -> Result<Priority, Refusal> {
-    Priority::new(priority).ok_or_else(|| Refusal::invalid("priority_max", "it must lie between 0 and 9"))
-}
-
 /// A change that may take away, with its value read.
 fn patched<W, M>(
     patch: Option<Option<W>>,
@@ -85,7 +81,7 @@ impl TryFrom<wire::QueueSettings> for QueueSettings {
             partitions: settings.partitions,
             dead_letter_exchange: settings.dead_letter_exchange.as_ref().map(exchange).transpose()?,
             dead_letter_key: settings.dead_letter_key.as_deref().map(RoutingKey::parse).transpose()?,
-            priority_max: settings.priority_max.map(priority).transpose()?,
+            priority_max: settings.priority_max.map(Priority::new),
             expires: settings.expires_ms.map(Span::new),
             life: match settings.life {
                 wire::Life::Permanent => Life::Permanent,

@@ -61,7 +61,7 @@ prop_compose! {
             headers: headers.collect(),
             content_type,
             key,
-            priority: Priority::new(priority).unwrap(),
+            priority: Priority::new(priority),
             published_at: Timestamp::new(times.0),
             expires_at: times.1.map(Timestamp::new),
             sender: "ann".into(),

@@ -38,7 +38,7 @@ pub struct NewMessage {
     pub key_base64: Option<String>,
     /// The urgency; a higher one is delivered first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0, maximum = 9, default = 0)]
+    #[schema(minimum = 0, maximum = 255, default = 0)]
     pub priority: Option<u8>,
     /// How long the message may wait before it expires.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub struct RawQuery {
     #[param(max_length = 1024)]
     pub key: Option<String>,
     /// Raw body only: the urgency (header `Recado-Priority`).
-    #[param(minimum = 0, maximum = 9)]
+    #[param(minimum = 0, maximum = 255)]
     pub priority: Option<u8>,
     /// Raw body only: how long it may wait (header `Recado-Ttl-Ms`).
     #[param(minimum = 1)]

@@ -81,7 +81,7 @@ pub struct QueueSettings {
     #[schema(max_length = 255)]
     pub dead_letter_key: Option<String>,
     /// The highest priority that counts; null: all count; fixed at creation.
-    #[schema(minimum = 0, maximum = 9)]
+    #[schema(minimum = 0, maximum = 255)]
     pub priority_max: Option<u8>,
     /// The queue goes when nobody consumed from it for so long.
     #[schema(minimum = 1, maximum = 316_224_000_000_u64)]

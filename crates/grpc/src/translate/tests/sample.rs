@@ -172,7 +172,7 @@ impl<T: Sample> Sample for Created<T> {
 
 impl Sample for Priority {
     fn sample(random: &mut Random) -> Self {
-        Priority::new(u8::try_from(random.below(10)).unwrap()).unwrap()
+        Priority::new(u8::sample(random))
     }
 }
 
