@@ -55,6 +55,13 @@ pub(super) struct Options {
     pub(super) scratch: PathBuf,
 }
 
+impl Options {
+    /// Runs a campaign on each filesystem in turn, until one cannot go on.
+    pub(super) fn on_each_filesystem(&self, run: impl FnMut(Filesystem) -> Result<(), String>) -> Result<(), String> {
+        self.filesystems.iter().copied().try_for_each(run)
+    }
+}
+
 pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let mut options = Options {

@@ -25,15 +25,8 @@ const ORDERLY_EVERY: u64 = 3;
 /// Of so many cuts, one ends the first life of a broker that has just confirmed its first messages.
 const FIRST_LIFE_EVERY: u64 = 5;
 
-/// Runs the campaign.
-pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
-    for filesystem in &options.filesystems {
-        on(*filesystem, options, home, report)?;
-    }
-    Ok(())
-}
-
-fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
+/// Runs the campaign on one filesystem.
+pub(super) fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
     let name = filesystem.name();
     let below = home.folder.join(name);
     let mut mounted = Mounted::new(filesystem, &below)?;

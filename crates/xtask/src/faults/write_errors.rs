@@ -16,15 +16,8 @@ use super::traffic::Traffic;
 
 const RUNS: u64 = 10;
 
-/// Runs the campaign.
-pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
-    for filesystem in &options.filesystems {
-        on(*filesystem, options, home, report)?;
-    }
-    Ok(())
-}
-
-fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
+/// Runs the campaign on one filesystem.
+pub(super) fn on(filesystem: Filesystem, options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
     let name = filesystem.name();
     let mut mounted = Mounted::new(filesystem, &home.folder.join(name))?;
     let home = home.with_data(mounted.folder.join("data"));
