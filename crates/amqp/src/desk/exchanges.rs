@@ -4,7 +4,7 @@
 use model::binding::{Bind, Binding, Destination, RoutingKey, Unbind};
 use model::exchange::{CreateExchange, DeleteExchange, DeleteExchangeMode, DescribeExchange};
 use model::name::{ExchangeName, ExchangeRef, QueueName};
-use model::{Failure, Refusal};
+use model::{Call, Failure, Refusal};
 
 use super::Errand;
 use crate::codec::class::{exchange, queue};
@@ -100,22 +100,24 @@ impl Errand {
 
     pub(super) async fn bind_exchange(&self, bind: exchange::Bind) -> Result<Answer, Close> {
         let end = self.exchange_end(&bind.destination)?;
-        self.bind(&bind.source, end, &bind.routing_key, bind.arguments).await
+        self.change_binding(&bind.source, end, &bind.routing_key, bind.arguments, |binding| Bind { binding }).await
     }
 
     pub(super) async fn unbind_exchange(&self, unbind: exchange::Unbind) -> Result<Answer, Close> {
         let end = self.exchange_end(&unbind.destination)?;
-        self.unbind(&unbind.source, end, &unbind.routing_key, unbind.arguments).await
+        self.change_binding(&unbind.source, end, &unbind.routing_key, unbind.arguments, |binding| Unbind { binding })
+            .await
     }
 
     pub(super) async fn bind_queue(&self, bind: queue::Bind) -> Result<Answer, Close> {
         let end = self.queue_end(&bind.queue)?;
-        self.bind(&bind.exchange, end, &bind.routing_key, bind.arguments).await
+        self.change_binding(&bind.exchange, end, &bind.routing_key, bind.arguments, |binding| Bind { binding }).await
     }
 
     pub(super) async fn unbind_queue(&self, unbind: queue::Unbind) -> Result<Answer, Close> {
         let end = self.queue_end(&unbind.queue)?;
-        self.unbind(&unbind.exchange, end, &unbind.routing_key, unbind.arguments).await
+        self.change_binding(&unbind.exchange, end, &unbind.routing_key, unbind.arguments, |binding| Unbind { binding })
+            .await
     }
 
     fn exchange_end(&self, name: &ShortText) -> Result<(ShortText, Destination), Close> {
@@ -161,27 +163,17 @@ impl Errand {
         }
     }
 
-    async fn bind(
+    /// Binds or unbinds, as `request` makes of the binding.
+    async fn change_binding<C: Call>(
         &self,
         source: &ShortText,
         end: (ShortText, Destination),
         routing_key: &ShortText,
         arguments: Table,
+        request: impl FnOnce(Binding) -> C,
     ) -> Result<Answer, Close> {
         let binding = self.binding(source, end.1.clone(), routing_key, arguments)?;
-        let bound = self.call(Bind { binding }).await;
-        bound.map(|_| Answer::Done).map_err(|failure| self.binding_failure(source, &end, &failure))
-    }
-
-    async fn unbind(
-        &self,
-        source: &ShortText,
-        end: (ShortText, Destination),
-        routing_key: &ShortText,
-        arguments: Table,
-    ) -> Result<Answer, Close> {
-        let binding = self.binding(source, end.1.clone(), routing_key, arguments)?;
-        let unbound = self.call(Unbind { binding }).await;
-        unbound.map(|_| Answer::Done).map_err(|failure| self.binding_failure(source, &end, &failure))
+        let changed = self.call(request(binding)).await;
+        changed.map(|_| Answer::Done).map_err(|failure| self.binding_failure(source, &end, &failure))
     }
 }
