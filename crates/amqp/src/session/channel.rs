@@ -3,7 +3,7 @@
 //! Publications and settlements flow; a method that has an answer waits until those before it are done, and what comes
 //! behind it waits in the backlog until it is answered.
 //! Invariants: answers come in the order of the questions; after a close nothing but its answer is sent.
-//! The methods are in `topology` and `delivering`.
+//! The methods are in `topology`, `delivering`, `transaction` and `leaving`.
 
 use std::collections::VecDeque;
 
@@ -89,15 +89,15 @@ pub(super) struct Channel {
     pub(super) lane: Lane,
     pub(super) state: State,
     pub(super) waiting: Waiting,
-    backlog: VecDeque<Work>,
-    backlog_bytes: usize,
-    content: Option<Content>,
+    pub(super) backlog: VecDeque<Work>,
+    pub(super) backlog_bytes: usize,
+    pub(super) content: Option<Content>,
     pub(super) publishing: Publishing,
     pub(super) consumers: Consumers,
     pub(super) deliveries: Deliveries,
     pub(super) transaction: Option<Transaction>,
     /// Settlements that wait to be handed over.
-    settles: Vec<Settle>,
+    pub(super) settles: Vec<Settle>,
     /// Requeues under way: what comes behind them must see the messages.
     requeues: Vec<Ticket>,
     /// The queue that an empty name means.
@@ -227,7 +227,7 @@ impl Channel {
     }
 
     /// Whether all that was published and given back is done.
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let given_back = self.settles.iter().chain(&self.consumers.settles);
         self.publishing.is_idle()
             && self.requeues.is_empty()
@@ -245,64 +245,6 @@ impl Channel {
             Work::Method(Method::Channel(method)) => self.itself(link, method),
             Work::Method(method @ (Method::Confirm(_) | Method::Connection(_))) => Err(not_from_a_client(&method)),
         }
-    }
-
-    fn itself(&mut self, link: &mut Link, method: channel::Method) -> Result<(), Close> {
-        match method {
-            channel::Method::Open(_) => Err(Close::new(ReplyCode::ChannelError, "second 'channel.open' seen")),
-            channel::Method::Flow(channel::Flow { active: true }) => {
-                link.send(self.lane.number, &channel::FlowOk { active: true });
-                Ok(())
-            }
-            channel::Method::Flow(_) => Err(Close::new(ReplyCode::NotImplemented, "active=false")),
-            channel::Method::Close(_) => {
-                self.state = State::Leaving;
-                self.give_everything_back(link);
-                self.leave_when_done(link);
-                Ok(())
-            }
-            // An answer to a flow that nobody sent, or to a close that is long over.
-            channel::Method::FlowOk(_) | channel::Method::CloseOk(_) | channel::Method::OpenOk(_) => Ok(()),
-        }
-    }
-
-    /// Says that the channel is closed once nothing of it is under way.
-    fn leave_when_done(&mut self, link: &mut Link) {
-        if self.state == State::Leaving && self.is_settled() {
-            link.send(self.lane.number, &channel::CloseOk {});
-            self.state = State::Gone;
-        }
-    }
-
-    /// What was not settled goes back; consumers end.
-    fn give_everything_back(&mut self, link: &mut Link) {
-        let mut all = self.deliveries.take_all();
-        if let Some(transaction) = self.transaction.take() {
-            all.extend(transaction.settled.into_iter().flat_map(|(_, deliveries)| deliveries));
-        }
-        for (_, delivery) in all {
-            settling::add(&mut self.settles, &delivery.source, delivery.receipt, Verdict::Requeue);
-        }
-        self.consumers.drop_all();
-        self.flush(link);
-    }
-
-    /// Closes the channel because of an error.
-    pub(super) fn close(&mut self, link: &mut Link, close: &Close, class_id: u16, method_id: u16) {
-        self.give_everything_back(link);
-        self.backlog.clear();
-        self.backlog_bytes = 0;
-        self.content = None;
-        self.waiting = Waiting::Nothing;
-        self.state = State::Closing;
-        let (reply_code, reply_text) = (close.code.number(), close.reply_text());
-        link.send(self.lane.number, &channel::Close { reply_code, reply_text, class_id, method_id });
-    }
-
-    /// Ends it with its connection, without a word.
-    pub(super) fn end(&mut self, link: &mut Link) {
-        self.give_everything_back(link);
-        self.state = State::Gone;
     }
 
     /// Hands over what was collected.
@@ -385,68 +327,6 @@ impl Channel {
             }
         }
         self.go_on(link)
-    }
-
-    fn select_confirms(&mut self, link: &mut Link, select: &confirm::Select) -> Result<(), Close> {
-        if self.transaction.is_some() {
-            return Err(Close::new(ReplyCode::PreconditionFailed, "cannot switch from tx to confirm mode"));
-        }
-        self.publishing.select_confirms();
-        if Told::unless(select.no_wait) == Told::Yes {
-            link.send(self.lane.number, &confirm::SelectOk {});
-        }
-        Ok(())
-    }
-
-    fn tx(&mut self, link: &mut Link, method: tx::Method) -> Result<(), Close> {
-        let not_transactional = || Close::new(ReplyCode::PreconditionFailed, "channel is not transactional");
-        match method {
-            tx::Method::Select(_) if self.publishing.confirms() => {
-                Err(Close::new(ReplyCode::PreconditionFailed, "cannot switch from confirm to tx mode"))
-            }
-            tx::Method::Select(_) => {
-                self.transaction.get_or_insert_default();
-                link.send(self.lane.number, &tx::SelectOk {});
-                Ok(())
-            }
-            tx::Method::Commit(_) => {
-                let transaction = self.transaction.as_mut().ok_or_else(not_transactional)?;
-                let publications = std::mem::take(&mut transaction.publications);
-                if publications.is_empty() {
-                    self.commit_settlements(link);
-                } else {
-                    let ticket = self.publishing.hand_over(link, self.lane, publications, None);
-                    self.wait_for(ticket, Reply::CommitPublished, Told::Yes);
-                }
-                Ok(())
-            }
-            tx::Method::Rollback(_) => {
-                let transaction = self.transaction.replace(Transaction::default()).ok_or_else(not_transactional)?;
-                for (_, deliveries) in transaction.settled {
-                    self.deliveries.put_back(deliveries);
-                }
-                link.send(self.lane.number, &tx::RollbackOk {});
-                Ok(())
-            }
-            tx::Method::SelectOk(_) | tx::Method::CommitOk(_) | tx::Method::RollbackOk(_) => {
-                Err(not_from_a_client(&method.into()))
-            }
-        }
-    }
-
-    /// The second half of a commit.
-    fn commit_settlements(&mut self, link: &mut Link) {
-        let transaction = self.transaction.replace(Transaction::default()).unwrap_or_default();
-        for (verdict, deliveries) in transaction.settled {
-            self.settle(link, verdict, deliveries);
-        }
-        let settles = std::mem::take(&mut self.settles);
-        if settles.is_empty() {
-            self.waiting = Waiting::Nothing;
-            link.send(self.lane.number, &tx::CommitOk {});
-        } else {
-            self.ask(link, Ask::Settle(settles), Reply::CommitSettled, Told::Yes);
-        }
     }
 }
 

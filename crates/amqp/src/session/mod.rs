@@ -11,6 +11,7 @@ mod consuming;
 mod content;
 mod delivering;
 mod handshake;
+mod leaving;
 mod life;
 mod link;
 mod publishing;
