@@ -83,7 +83,7 @@ fn go_on(session: &mut Session, input: &mut BytesMut) {
         }
         for action in actions {
             if let Action::Ask(ticket, ask) = action {
-                session.answer(ticket, Ok(agree(ask)));
+                session.answer(ticket, Ok(agree(ask)), Duration::ZERO);
             }
         }
         session.read(input, Duration::ZERO);
@@ -97,10 +97,11 @@ fn agree(ask: Ask) -> Answer {
         Ask::PurgeQueue(_) | Ask::DeleteQueue(_) => Answer::Removed(0),
         Ask::Publish(messages) => Answer::Published(vec![Fate::Unroutable; messages.len()]),
         Ask::Get(_) => Answer::Empty,
-        Ask::Consume(..) => Answer::Consuming(Source::Queue(QueueRef {
-            namespace: NamespaceName::default(),
-            name: QueueName::parse("q").expect("a name"),
-        })),
+        Ask::Consume(..) => {
+            let name = QueueName::parse("q").expect("a name");
+            let source = Source::Queue(QueueRef { namespace: NamespaceName::default(), name });
+            Answer::Consuming { source, timeout: Some(Duration::from_secs(60)) }
+        }
         Ask::OpenHost(_)
         | Ask::DeclareExchange(_)
         | Ask::DeleteExchange(_)

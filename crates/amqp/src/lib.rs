@@ -13,4 +13,4 @@ mod random;
 mod serve;
 mod translate;
 
-pub use serve::serve;
+pub use serve::{Settings, serve};

@@ -12,4 +12,5 @@ suite::subscriptions::subscriptions_suite!(Gateway);
 suite::people::people_suite!(Gateway);
 suite::standing::standing_suite!(Gateway);
 suite::doors::doors_suite!(Gateway);
+suite::amqp::amqp_suite!(Gateway);
 suite::exchanges::exchanges_suite!(Gateway);

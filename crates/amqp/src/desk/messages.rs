@@ -48,22 +48,28 @@ impl Errand {
 
     pub(super) async fn get(&self, get: basic::Get) -> Result<Answer, Close> {
         let source = Source::Queue(self.queue(&get.queue)?);
-        let ready = self.ready(&get.queue).await?;
+        let description = self.described(&get.queue).await?;
+        let ready = description.as_ref().map_or(1, |description| translate::count(description.counts.ready));
         if ready == 0 {
             return Ok(Answer::Empty);
         }
+        let timeout = self.timeout(description.and_then(|description| description.settings.consumer_timeout));
         // A message that was just given back is handed out again a moment later.
         let wait = Span::new(GET_WAIT_MS);
         let lease = Some(Span::new(GOT_LEASE_MS));
         let request = Receive { source: source.clone(), max: 1, wait, lease, member: None };
         let received = self.call(request).await.map_err(|failure| self.queue_failure(&get.queue, &failure))?;
         let Some(delivery) = received.deliveries.into_iter().next() else { return Ok(Answer::Empty) };
-        Ok(Answer::Got { delivered: translate::delivered(delivery, &source), left: ready - 1, source })
+        Ok(Answer::Got { delivered: translate::delivered(delivery, &source), left: ready - 1, source, timeout })
     }
 
     pub(super) async fn consume(&self, id: ConsumerId, consume: basic::Consume, credit: u32) -> Outcome {
         let source = match self.queue(&consume.queue) {
             Ok(queue) => Source::Queue(queue),
+            Err(close) => return Err(close).into(),
+        };
+        let timeout = match self.consumer_timeout(&consume).await {
+            Ok(timeout) => timeout,
             Err(close) => return Err(close).into(),
         };
         let priority = consume.arguments.get("x-priority").and_then(Value::as_integer).unwrap_or_default();
@@ -72,7 +78,7 @@ impl Errand {
         let request = Consume { priority, sharing, ..Consume::new(source.clone(), credit) };
         match self.shared.backend.consume(&self.caller, request).await {
             Ok(deliveries) => Outcome {
-                answer: Ok(Answer::Consuming(source.clone())),
+                answer: Ok(Answer::Consuming { source: source.clone(), timeout }),
                 brought: Brought::Deliveries(id, source, deliveries),
             },
             Err(Failure::Refused(Refusal::ConsumerAlone { .. })) => {
@@ -81,6 +87,30 @@ impl Errand {
             }
             Err(failure) => Err(self.queue_failure(&consume.queue, &failure)).into(),
         }
+    }
+}
+
+impl Errand {
+    /// How long a delivery may stay unsettled: as the consumer says, or its queue, or the server.
+    async fn consumer_timeout(&self, consume: &basic::Consume) -> Result<Option<Duration>, Close> {
+        let argument = "x-consumer-timeout";
+        let own = match consume.arguments.get(argument).map(Value::as_integer) {
+            None => None,
+            Some(Some(ms)) if ms > 0 => u64::try_from(ms).ok().map(Span::new),
+            Some(_) => {
+                let text = format!("invalid arg '{argument}' of a consumer: milliseconds are needed, at least 1");
+                return Err(Close::new(ReplyCode::PreconditionFailed, text));
+            }
+        };
+        if own.is_some() {
+            return Ok(self.timeout(own));
+        }
+        let description = self.described(&consume.queue).await?;
+        Ok(self.timeout(description.and_then(|description| description.settings.consumer_timeout)))
+    }
+
+    fn timeout(&self, own: Option<Span>) -> Option<Duration> {
+        own.map(|own| Duration::from_millis(own.get())).or(self.shared.settings.consumer_timeout)
     }
 }
 

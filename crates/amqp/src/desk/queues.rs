@@ -82,13 +82,14 @@ impl Errand {
         }
     }
 
-    /// Ready messages of a queue.
-    pub(super) async fn ready(&self, name: &ShortText) -> Result<u32, Close> {
+    /// What a queue is and holds; `None` for whoever may not see it, which may be allowed to read it nevertheless.
+    pub(super) async fn described(&self, name: &ShortText) -> Result<Option<QueueDescription>, Close> {
         let queue = self.queue(name)?;
-        let described = self.call(DescribeQueue { queue }).await;
-        described
-            .map(|description| translate::count(description.counts.ready))
-            .map_err(|failure| self.queue_failure(name, &failure))
+        match self.call(DescribeQueue { queue }).await {
+            Ok(description) => Ok(Some(description)),
+            Err(Failure::Refused(Refusal::Forbidden { .. })) => Ok(None),
+            Err(failure) => Err(self.queue_failure(name, &failure)),
+        }
     }
 
     pub(super) async fn declare_queue(&self, mut declare: queue::Declare) -> Result<Answer, Close> {

@@ -292,12 +292,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
-        self.session.answer(ticket, outcome.answer);
+        let now = self.now();
+        self.session.answer(ticket, outcome.answer, now);
     }
 
     /// Takes deliveries while the client takes them.
     fn poll_streams(&mut self, context: &mut Context<'_>) -> bool {
-        let mut moved = false;
+        let (mut moved, now) = (false, self.now());
         let Self { session, streams, .. } = self;
         let mut ended = Vec::new();
         for (id, stream) in streams.iter_mut() {
@@ -309,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(Some(Ok(deliveries))) => {
                     moved = true;
                     let delivered = |delivery| translate::delivered(delivery, &stream.source);
-                    session.deliver(*id, deliveries.into_iter().map(delivered).collect());
+                    session.deliver(*id, deliveries.into_iter().map(delivered).collect(), now);
                 }
                 Poll::Ready(Some(Err(_)) | None) => ended.push(*id),
             }

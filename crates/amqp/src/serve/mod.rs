@@ -8,6 +8,7 @@ mod shared;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::Backend;
 use rustls::ServerConfig;
@@ -33,6 +34,13 @@ fn identity() -> Identity {
     }
 }
 
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a client may leave a delivery unsettled whose queue and consumer say nothing of it.
+    pub consumer_timeout: Option<Duration>,
+}
+
 /// Serves on a listener until `draining` turns true; connections are then told, and have a moment to agree.
 ///
 /// # Errors
@@ -41,11 +49,12 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     backend: Arc<dyn Backend>,
+    settings: Settings,
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let acceptor = tls.map(TlsAcceptor::from);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared = Arc::new(Shared::new(backend, identity(), STRANGERS_MAX));
+    let shared = Arc::new(Shared::new(backend, settings, identity(), STRANGERS_MAX));
     let mut connections = JoinSet::new();
     let told = draining.clone();
     loop {

@@ -8,6 +8,7 @@ use model::Backend;
 use model::name::QueueRef;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::Settings;
 use crate::session::{Delivered, Identity};
 
 /// Names a connection of this door.
@@ -35,6 +36,7 @@ struct Register {
 /// The common part.
 pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) settings: Settings,
     pub(crate) identity: Identity,
     /// Places for those that have not logged in.
     pub(crate) strangers: Arc<Semaphore>,
@@ -42,9 +44,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(backend: Arc<dyn Backend>, identity: Identity, strangers_max: usize) -> Self {
+    pub(crate) fn new(backend: Arc<dyn Backend>, settings: Settings, identity: Identity, strangers_max: usize) -> Self {
         let strangers = Arc::new(Semaphore::new(strangers_max));
-        Self { backend, identity, strangers, register: Mutex::default() }
+        Self { backend, settings, identity, strangers, register: Mutex::default() }
     }
 
     fn register(&self) -> MutexGuard<'_, Register> {

@@ -2,6 +2,8 @@
 //! Words of AMQP only: `desk` and `translate` turn them into those of `model`.
 //! Invariant: each `Ask` is answered once, under its ticket.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use model::caller::Secret;
 use model::name::Source;
@@ -178,11 +180,18 @@ pub enum Answer {
         delivered: Delivered,
         /// Messages that are left.
         left: u32,
+        /// How long it may stay unsettled.
+        timeout: Option<Duration>,
     },
     /// There is none.
     Empty,
     /// The consumer is started.
-    Consuming(Source),
+    Consuming {
+        /// Where its messages come from.
+        source: Source,
+        /// How long each may stay unsettled.
+        timeout: Option<Duration>,
+    },
 }
 
 /// Why a channel or the connection ends.

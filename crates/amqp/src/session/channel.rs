@@ -6,6 +6,7 @@
 //! The methods are in `topology`, `delivering`, `transaction` and `leaving`.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -260,6 +261,11 @@ impl Channel {
             }
         }
         link.actions.extend(self.consumers.drops.drain(..).map(Action::Drop));
+    }
+
+    /// Whether a delivery was not settled in time, and in which.
+    pub(super) fn overdue(&mut self, now: Duration) -> Option<Duration> {
+        if self.state == State::Open { self.deliveries.overdue(now) } else { None }
     }
 
     /// Keeps the leases of what was asked for one by one.

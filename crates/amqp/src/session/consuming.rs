@@ -3,12 +3,13 @@
 //! sent in order; a consumer that is stopped sends nothing more and keeps what the client has not settled.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use model::name::Source;
 
 use super::ask::{Action, ConsumerId, Delivered, Settle, Verdict};
 use super::link::{Lane, Link};
-use super::settling::{self, Deliveries, Unsettled};
+use super::settling::{self, Deliveries, Due, Unsettled};
 use crate::codec::ShortText;
 use crate::limits::{UNSETTLED_MAX, WINDOW_MESSAGES};
 
@@ -44,6 +45,8 @@ struct Consumer {
     granted: u32,
     unsettled: u32,
     held: VecDeque<Delivered>,
+    /// How long each delivery may stay unsettled.
+    timeout: Option<Duration>,
     state: State,
 }
 
@@ -105,14 +108,16 @@ impl Consumers {
             granted: 0,
             unsettled: 0,
             held: VecDeque::new(),
+            timeout: None,
             state: State::Opening,
         };
         self.consumers.insert(id, consumer);
     }
 
     /// The broker has started it.
-    pub(super) fn started(&mut self, id: ConsumerId, source: Source) -> Option<ShortText> {
+    pub(super) fn started(&mut self, id: ConsumerId, source: Source, timeout: Option<Duration>) -> Option<ShortText> {
         let consumer = self.consumers.get_mut(&id)?;
+        consumer.timeout = timeout;
         consumer.state = State::Running(source);
         Some(consumer.tag.clone())
     }
@@ -221,7 +226,9 @@ impl Consumers {
                     match consumer.mode {
                         Mode::NoAcks => settling::add(&mut self.settles, source, receipt, Verdict::Ack),
                         Mode::Acks => {
-                            deliveries.add(tag, Unsettled { source: source.clone(), receipt, consumer: Some(*id) });
+                            let due = Due::of(link.now, consumer.timeout);
+                            let source = source.clone();
+                            deliveries.add(tag, Unsettled { source, receipt, consumer: Some(*id), due });
                             consumer.unsettled += 1;
                         }
                     }

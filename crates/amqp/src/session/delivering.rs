@@ -6,7 +6,7 @@ use super::channel::{Channel, Reply, Told, Waiting, not_from_a_client};
 use super::consuming::{Ended, Mode};
 use super::link::Link;
 use super::publishing::REPLY_QUEUE;
-use super::settling::{self, Unsettled};
+use super::settling::{self, Due, Unsettled};
 use crate::codec::class::{basic, tx};
 use crate::codec::{Properties, ReplyCode, ShortText};
 use crate::limits::CHANNEL_CONSUMERS_MAX;
@@ -227,8 +227,8 @@ impl Channel {
                 Err(close)
             }
             (_, Err(close)) => Err(close),
-            (Reply::Consume(id), Ok(Answer::Consuming(source))) => {
-                let Some(consumer_tag) = self.consumers.started(*id, source) else { return Ok(()) };
+            (Reply::Consume(id), Ok(Answer::Consuming { source, timeout })) => {
+                let Some(consumer_tag) = self.consumers.started(*id, source, timeout) else { return Ok(()) };
                 if told == Told::Yes {
                     link.send(channel, &basic::ConsumeOk { consumer_tag });
                 }
@@ -239,13 +239,14 @@ impl Channel {
                 link.send(channel, &basic::GetEmpty::default());
                 Ok(())
             }
-            (Reply::Get { no_ack }, Ok(Answer::Got { source, delivered, left })) => {
+            (Reply::Get { no_ack }, Ok(Answer::Got { source, delivered, left, timeout })) => {
                 let delivery_tag = self.deliveries.next_tag();
                 if let Some(receipt) = delivered.receipt {
                     if *no_ack {
                         settling::add(&mut self.consumers.settles, &source, receipt, Verdict::Ack);
                     } else {
-                        self.deliveries.add(delivery_tag, Unsettled { source, receipt, consumer: None });
+                        let due = Due::of(link.now, timeout);
+                        self.deliveries.add(delivery_tag, Unsettled { source, receipt, consumer: None, due });
                     }
                 }
                 let method = basic::GetOk {

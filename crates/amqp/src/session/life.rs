@@ -34,6 +34,7 @@ impl Session {
 
     /// Time has passed: call it a few times a second.
     pub fn tick(&mut self, now: Duration) {
+        self.link.now = now;
         match self.ending {
             Ending::Over => return,
             Ending::Closing => {
@@ -55,6 +56,20 @@ impl Session {
         if now.saturating_sub(self.life.kept) >= GOT_LEASE_KEPT_EVERY {
             self.life.kept = now;
             self.keep();
+        }
+        self.end_overdue();
+    }
+
+    /// Closes channels whose client keeps a message for too long; what it has goes back.
+    fn end_overdue(&mut self) {
+        for (number, channel) in &mut self.channels {
+            let Some(timeout) = channel.overdue(self.link.now) else { continue };
+            let text = format!(
+                "delivery acknowledgement on channel {number} timed out. Timeout value used: {} ms. This timeout value can be \
+                 configured, see consumers doc guide to learn more",
+                timeout.as_millis()
+            );
+            channel.close(&mut self.link, &Close::new(ReplyCode::PreconditionFailed, text), 0, 0);
         }
     }
 

@@ -2,6 +2,7 @@
 //! Invariant: a ticket belongs to one channel, and is forgotten with its answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -25,6 +26,8 @@ pub(super) struct Link {
     pub(super) out: BytesMut,
     pub(super) actions: Vec<Action>,
     pub(super) frame_max: usize,
+    /// The time, as of the last input of any kind.
+    pub(super) now: Duration,
     /// The user that logged in.
     pub(super) user: String,
     /// Makes names unique: a word that no other connection has.
@@ -39,6 +42,7 @@ impl Link {
             out: BytesMut::new(),
             actions: Vec::new(),
             frame_max: FRAME_BYTES_MAX,
+            now: Duration::ZERO,
             user: String::new(),
             token,
             asked: BTreeMap::new(),

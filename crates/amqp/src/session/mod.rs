@@ -108,6 +108,7 @@ impl Session {
     /// Reads what has arrived, as far as it may.
     pub fn read(&mut self, input: &mut BytesMut, now: Duration) {
         self.life.heard(now);
+        self.link.now = now;
         if self.handshake.step == Step::Header && !self.read_header(input) {
             return;
         }
@@ -283,7 +284,8 @@ impl Session {
     }
 
     /// The broker has answered a question.
-    pub fn answer(&mut self, ticket: Ticket, answer: Result<Answer, Close>) {
+    pub fn answer(&mut self, ticket: Ticket, answer: Result<Answer, Close>, now: Duration) {
+        self.link.now = now;
         let Some(lane) = self.link.answered(ticket) else { return };
         if lane == CONNECTION {
             self.answer_connection(answer);
@@ -324,7 +326,8 @@ impl Session {
     }
 
     /// Messages have come for a consumer.
-    pub fn deliver(&mut self, id: ConsumerId, messages: Vec<Delivered>) {
+    pub fn deliver(&mut self, id: ConsumerId, messages: Vec<Delivered>, now: Duration) {
+        self.link.now = now;
         let Some(number) = self.lane_of(id) else { return };
         if let Some(channel) = self.channels.get_mut(&number) {
             channel.deliver(&mut self.link, id, messages);

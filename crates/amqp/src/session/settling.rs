@@ -3,6 +3,7 @@
 //! transaction.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::name::Source;
 use model::receipt::Receipt;
@@ -17,6 +18,22 @@ pub(super) struct Unsettled {
     pub(super) receipt: Receipt,
     /// Its consumer; none when it was asked for by `get`.
     pub(super) consumer: Option<ConsumerId>,
+    /// When it must be settled, and how long that was from its delivery.
+    pub(super) due: Option<Due>,
+}
+
+/// The end of the time to settle a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Due {
+    at: Duration,
+    pub(super) timeout: Duration,
+}
+
+impl Due {
+    /// For a delivery of this moment; without a time-out there is none.
+    pub(super) fn of(now: Duration, timeout: Option<Duration>) -> Option<Self> {
+        timeout.map(|timeout| Self { at: now.saturating_add(timeout), timeout })
+    }
 }
 
 /// The deliveries of a channel by tag.
@@ -24,6 +41,8 @@ pub(super) struct Unsettled {
 pub(super) struct Deliveries {
     last_tag: u64,
     unsettled: BTreeMap<u64, Unsettled>,
+    /// No delivery is due before this: most ticks look no further.
+    none_before: Option<Due>,
 }
 
 impl Deliveries {
@@ -34,7 +53,16 @@ impl Deliveries {
     }
 
     pub(super) fn add(&mut self, tag: u64, delivery: Unsettled) {
+        self.none_before = self.none_before.into_iter().chain(delivery.due).min();
         self.unsettled.insert(tag, delivery);
+    }
+
+    /// Whether a delivery should have been settled by now, and in which time.
+    pub(super) fn overdue(&mut self, now: Duration) -> Option<Duration> {
+        let is_over = |due: &Due| due.at <= now;
+        self.none_before.filter(is_over)?;
+        self.none_before = self.unsettled.values().filter_map(|delivery| delivery.due).min();
+        self.none_before.filter(is_over).map(|due| due.timeout)
     }
 
     /// Those that were consumed, and not asked for one by one: they count against the prefetch of the channel.
@@ -66,7 +94,7 @@ impl Deliveries {
 
     /// Puts back what a transaction did not settle after all.
     pub(super) fn put_back(&mut self, deliveries: Vec<(u64, Unsettled)>) {
-        self.unsettled.extend(deliveries);
+        deliveries.into_iter().for_each(|(tag, delivery)| self.add(tag, delivery));
     }
 
     /// Takes out everything.

@@ -28,6 +28,9 @@ pub(crate) struct SettingArguments {
     /// Address of AMQP 0-9-1; none switches it off [default: 127.0.0.1:5672]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) amqp: Option<String>,
+    /// How long an AMQP client may leave a delivery unsettled unless its queue says otherwise, or none [default: 30m]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) amqp_consumer_timeout: Option<String>,
     /// File with the password of the user admin, made at the first start
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_password_file: Option<String>,
@@ -71,6 +74,7 @@ impl SettingArguments {
             ("http", &self.http),
             ("grpc", &self.grpc),
             ("amqp", &self.amqp),
+            ("amqp_consumer_timeout", &self.amqp_consumer_timeout),
             ("admin_password_file", &self.admin_password_file),
             ("tls_certificate", &self.tls_certificate),
             ("tls_key", &self.tls_key),
@@ -261,6 +265,7 @@ mod tests {
             http: text(),
             grpc: text(),
             amqp: text(),
+            amqp_consumer_timeout: text(),
             admin_password_file: text(),
             tls_certificate: text(),
             tls_key: text(),
@@ -275,6 +280,6 @@ mod tests {
         };
         let flags = all.flags();
         assert!(flags.iter().all(|(name, _)| crate::config::find(name).is_some()));
-        assert_eq!(flags.len(), 15);
+        assert_eq!(flags.len(), 16);
     }
 }

@@ -30,11 +30,16 @@ const fn key(name: &'static str, default: &'static str, about: &'static str) -> 
 }
 
 /// Every setting, in the order of the documentation.
-pub(crate) const KEYS: [Key; 15] = [
+pub(crate) const KEYS: [Key; 16] = [
     key("data", "recado-data", "folder of the log and everything else that must survive"),
     key("http", "127.0.0.1:8080", "address of REST, console, health and metrics; none switches it off"),
     key("grpc", "127.0.0.1:8081", "address of gRPC; none switches it off"),
     key("amqp", "127.0.0.1:5672", "address of AMQP 0-9-1, RabbitMQ's protocol; none switches it off"),
+    key(
+        "amqp_consumer_timeout",
+        "30m",
+        "how long an AMQP client may leave a delivery unsettled unless its queue says otherwise, or none",
+    ),
     key("admin_password_file", "", "file with the password of the user admin, made at the first start"),
     key("tls_certificate", "", "PEM file with the certificate chain of all doors"),
     key("tls_key", "", "PEM file with the private key of the certificate"),

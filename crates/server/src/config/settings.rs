@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::layers::{Layers, Source};
 use crate::exit::{Complaint, Exit};
-use crate::quantity::parse_span;
+use crate::quantity::{Bound, parse_span, parse_span_bound};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) grpc: Option<SocketAddr>,
     /// The address of AMQP, when it is on.
     pub(crate) amqp: Option<SocketAddr>,
+    /// How long an AMQP client may leave a delivery unsettled.
+    pub(crate) amqp_consumer_timeout: Option<Duration>,
     /// The file with the first administrator's password.
     pub(crate) admin_password_file: Option<PathBuf>,
     /// The certificate; `None` is plaintext.
@@ -77,6 +79,7 @@ impl Settings {
             http: address(layers, "http")?,
             grpc: address(layers, "grpc")?,
             amqp: address(layers, "amqp")?,
+            amqp_consumer_timeout: consumer_timeout(layers)?,
             admin_password_file: path("admin_password_file"),
             tls,
             insecure_plaintext: truth(layers, "insecure_plaintext")?,
@@ -147,6 +150,16 @@ fn drain(layers: &Layers) -> Result<Duration, Complaint> {
     Ok(Duration::from_millis(span.get()))
 }
 
+fn consumer_timeout(layers: &Layers) -> Result<Option<Duration>, Complaint> {
+    let name = "amqp_consumer_timeout";
+    match parse_span_bound(layers.get(name).0) {
+        Ok(Bound(None)) => Ok(None),
+        Ok(Bound(Some(span))) if span.get() > 0 => Ok(Some(Duration::from_millis(span.get()))),
+        Ok(Bound(Some(_))) => Err(wrong(layers, name, "write a time above zero, or none")),
+        Err(why) => Err(wrong(layers, name, &why)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +174,12 @@ mod tests {
         let settings = settings(&[]).unwrap();
         assert!(settings.http.unwrap().ip().is_loopback() && settings.grpc.unwrap().ip().is_loopback());
         assert!(!settings.insecure_plaintext && !settings.metrics_open && settings.tls.is_none());
+    }
+
+    #[test]
+    fn clients_have_half_an_hour_unless_somebody_says_otherwise() {
+        assert_eq!(settings(&[]).unwrap().amqp_consumer_timeout, Some(Duration::from_secs(30 * 60)));
+        assert_eq!(settings(&[("amqp_consumer_timeout", "none")]).unwrap().amqp_consumer_timeout, None);
     }
 
     #[test]
@@ -189,6 +208,8 @@ mod tests {
             ("insecure_plaintext", "maybe"),
             ("log_format", "xml"),
             ("drain", "10"),
+            ("amqp_consumer_timeout", "0"),
+            ("amqp_consumer_timeout", "never"),
             ("tls_key", "k.pem"),
         ] {
             let complaint = settings(&[(name, value)]).err().unwrap().to_string();

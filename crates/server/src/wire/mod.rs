@@ -97,7 +97,13 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
     }
     if let Some(listener) = amqp {
         let tls = certificate.as_ref().map(tls::Certificate::rustls).transpose()?;
-        running.doors.spawn(serve_amqp(listener, tls, Arc::clone(&running.backend), drained.clone()));
+        running.doors.spawn(serve_amqp(
+            listener,
+            tls,
+            Arc::clone(&running.backend),
+            amqp_settings(settings),
+            drained.clone(),
+        ));
     }
     if let Some(listener) = grpc {
         let lifecycle = Lifecycle { ready: running.engine.ready.clone(), draining: drained };
@@ -115,6 +121,10 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
 
 const fn origins(settings: &Settings) -> ReportedOrigins {
     if settings.trust_gateways { ReportedOrigins::FromEverybody } else { ReportedOrigins::FromThisMachine }
+}
+
+const fn amqp_settings(settings: &Settings) -> amqp::Settings {
+    amqp::Settings { consumer_timeout: settings.amqp_consumer_timeout }
 }
 
 async fn serve_http(
@@ -135,9 +145,10 @@ async fn serve_amqp(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     backend: Arc<dyn Backend>,
+    settings: amqp::Settings,
     drained: watch::Receiver<bool>,
 ) -> Result<(), Complaint> {
-    let served = amqp::serve(listener, tls, backend, drained).await;
+    let served = amqp::serve(listener, tls, backend, settings, drained).await;
     served.map_err(|error| Complaint::here(Exit::Local, "amqp", error.to_string(), "check the address"))
 }
 

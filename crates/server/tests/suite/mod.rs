@@ -1,9 +1,10 @@
-//! What Recado promises, as tests that know only HTTP, and in `doors` and `exchanges` also gRPC: each gets a world and names of its own.
+//! What Recado promises, as tests that know only HTTP, in `doors` and `exchanges` also gRPC, in `amqp` AMQP: each gets a world and names of its own.
 //! Invariant: no test here depends on what stands between the client and the broker.
 //! Run by `seed`, `queues`, `topics`, `people` and `doors` against one process, and by `gateway` against two.
 
 #![allow(clippy::unwrap_used, dead_code, unused_imports, unused_macros, reason = "each file runs a part")]
 
+pub(crate) mod amqp;
 pub(crate) mod doors;
 pub(crate) mod exchanges;
 pub(crate) mod people;

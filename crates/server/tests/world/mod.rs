@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, unused_imports, reason = "each test uses a part, and stops at the impossible")]
 
+mod amqp;
 mod grpc;
 mod http;
 mod process;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use amqp::{Amqp, Came, Closed, Confirmed, connect, short};
 pub(crate) use grpc::{Grpc, Stream};
 pub(crate) use http::{Answer, Client, Event, Events};
 use process::Process;
@@ -123,6 +125,16 @@ impl World {
     /// The gRPC door that clients use.
     pub(crate) fn grpc_door(&self) -> String {
         format!("http://{}", self.gateway.as_ref().unwrap_or(&self.broker).grpc.unwrap())
+    }
+
+    /// The AMQP door that clients use.
+    pub(crate) fn amqp_door(&self) -> SocketAddr {
+        self.gateway.as_ref().unwrap_or(&self.broker).amqp.unwrap()
+    }
+
+    /// A connection of a user to the AMQP door.
+    pub(crate) fn through_amqp(&self, user: &str) -> Amqp {
+        Amqp::open(self.amqp_door(), user, PASSWORD).unwrap()
     }
 
     /// The gRPC door of the broker itself.

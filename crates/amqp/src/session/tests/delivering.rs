@@ -127,7 +127,7 @@ fn one_message_is_asked_for_and_its_lease_kept() {
     assert_eq!(talk.say(1, get()), "ask Get");
     assert_eq!(talk.answer(Ok(Answer::Empty)), "1 GetEmpty");
     talk.say(1, get());
-    let got = Answer::Got { source: queue("q"), delivered: message(4), left: 2 };
+    let got = Answer::Got { source: queue("q"), delivered: message(4), left: 2, timeout: None };
     assert_eq!(talk.answer(Ok(got)), "1 GetOk delivery_tag: 1 routing_key: 'q' message_count: 2\n1 header\n1 body m4");
     assert!(talk.passes(Duration::from_secs(19)).ends_with("heartbeat"));
     talk.bytes(&[8, 0, 0, 0, 0, 0, 0, 0xCE]);
@@ -140,7 +140,7 @@ fn a_message_that_comes_for_a_closed_channel_goes_back() {
     let mut talk = Talk::with_channel();
     talk.say(1, basic::Get { queue: short("q"), ..basic::Get::default() });
     talk.say(0, class::Close { reply_code: 200, ..class::Close::default() });
-    let got = Answer::Got { source: queue("q"), delivered: message(4), left: 0 };
+    let got = Answer::Got { source: queue("q"), delivered: message(4), left: 0, timeout: None };
     assert_eq!(talk.answer(Ok(got)), "ask settle Requeue 4");
 }
 

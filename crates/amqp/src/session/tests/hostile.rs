@@ -38,8 +38,8 @@ fn agree(ask: &Ask) -> Answer {
         Ask::DeclareQueue(declare) => Answer::Declared { queue: declare.queue.clone(), messages: 0, consumers: 0 },
         Ask::PurgeQueue(_) | Ask::DeleteQueue(_) => Answer::Removed(0),
         Ask::Publish(messages) => Answer::Published(vec![Fate::Unroutable; messages.len()]),
-        Ask::Get(_) => Answer::Got { source: queue("q"), delivered: message(1), left: 0 },
-        Ask::Consume(..) => Answer::Consuming(queue("q")),
+        Ask::Get(_) => Answer::Got { source: queue("q"), delivered: message(1), left: 0, timeout: None },
+        Ask::Consume(..) => Answer::Consuming { source: queue("q"), timeout: None },
         _ => Answer::Done,
     }
 }

@@ -6,6 +6,7 @@ mod connection;
 mod delivering;
 mod hostile;
 mod publishing;
+mod timeouts;
 
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ struct Talk {
     open: Vec<(Ticket, Ask)>,
     /// Consumers that were asked for, in order.
     consumers: Vec<ConsumerId>,
+    /// How long the deliveries of consumers that start may stay unsettled.
+    timeout: Option<Duration>,
 }
 
 fn short(text: &str) -> ShortText {
@@ -64,7 +67,14 @@ impl Talk {
     fn silent() -> Self {
         let identity = Identity { product: "p".into(), version: "v".into(), platform: "r".into(), cluster: "c".into() };
         let session = Session::new(identity, "token".into(), Duration::ZERO);
-        Self { session, input: BytesMut::new(), now: Duration::ZERO, open: Vec::new(), consumers: Vec::new() }
+        Self {
+            session,
+            input: BytesMut::new(),
+            now: Duration::ZERO,
+            open: Vec::new(),
+            consumers: Vec::new(),
+            timeout: None,
+        }
     }
 
     /// A session with an open virtual host.
@@ -130,7 +140,7 @@ impl Talk {
 
     fn answer_number(&mut self, number: usize, answer: Result<Answer, Close>) -> String {
         let (ticket, _) = self.open.remove(number);
-        self.session.answer(ticket, answer);
+        self.session.answer(ticket, answer, self.now);
         self.session.read(&mut self.input, self.now);
         self.heard()
     }
@@ -144,12 +154,12 @@ impl Talk {
         let consume =
             basic::Consume { queue: short("q"), consumer_tag: short(tag), no_ack, ..basic::Consume::default() };
         self.say(1, consume);
-        self.answer(Ok(Answer::Consuming(queue("q"))))
+        self.answer(Ok(Answer::Consuming { source: queue("q"), timeout: self.timeout }))
     }
 
     /// The broker delivers to a consumer.
     fn deliver(&mut self, consumer: usize, numbers: std::ops::RangeInclusive<u64>) -> String {
-        self.session.deliver(self.consumers[consumer], numbers.map(message).collect());
+        self.session.deliver(self.consumers[consumer], numbers.map(message).collect(), self.now);
         self.heard()
     }
 
