@@ -149,11 +149,7 @@ impl Errand {
         }
         let queue = self.queue(&delete.queue)?;
         if delete.if_unused {
-            let described = self.call(DescribeQueue { queue: queue.clone() }).await;
-            if described.is_ok_and(|description| description.consumers > 0) {
-                let text = format!("queue '{}' in vhost '{}' in use", delete.queue, self.host());
-                return Err(Close::new(ReplyCode::PreconditionFailed, text));
-            }
+            self.demand_unused(&delete.queue, &queue).await?;
         }
         let mode = if delete.if_empty { DeleteMode::IfEmpty } else { DeleteMode::Force };
         match self.call(DeleteQueue { queue: queue.clone(), mode }).await {
@@ -163,6 +159,18 @@ impl Errand {
             }
             Err(Failure::Refused(Refusal::QueueNotFound { .. })) => Ok(Answer::Removed(0)),
             Err(failure) => Err(self.queue_failure(&delete.queue, &failure)),
+        }
+    }
+
+    /// What cannot be seen may be in use, and is not deleted.
+    async fn demand_unused(&self, name: &ShortText, queue: &QueueRef) -> Result<(), Close> {
+        match self.call(DescribeQueue { queue: queue.clone() }).await {
+            Ok(description) if description.consumers > 0 => {
+                let text = format!("queue '{name}' in vhost '{}' in use", self.host());
+                Err(Close::new(ReplyCode::PreconditionFailed, text))
+            }
+            Ok(_) | Err(Failure::Refused(Refusal::QueueNotFound { .. })) => Ok(()),
+            Err(failure) => Err(self.queue_failure(name, &failure)),
         }
     }
 

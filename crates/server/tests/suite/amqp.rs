@@ -71,6 +71,11 @@ pub(crate) fn what_is_used_is_not_deleted_if_unused(world: &World) {
     let delete = queue::Delete { queue: short(&name), if_unused: true, ..queue::Delete::default() };
     let in_use = format!("PRECONDITION_FAILED - queue '{name}' in vhost '/' in use");
     assert_eq!(amqp.call(delete.clone()).unwrap_err(), closed(406, in_use));
+    // Who may delete and not look does not guess.
+    let (_, blind) = world.user(&[]);
+    world.grant(&blind, "queue", "literal", &name, &["delete"]);
+    let mut blind = world.through_amqp(&blind);
+    assert_eq!(blind.call(delete.clone()).unwrap_err().code, 403);
     drop(other);
     // The end of a consumer is heard a moment later.
     crate::world::eventually("an unused queue", || amqp.call(delete.clone()).ok());
