@@ -43,6 +43,11 @@ pub enum Credentials {
     },
     /// A session or API token.
     Token(Secret),
+    /// A client certificate that the door itself has verified. It proves nothing to a broker elsewhere.
+    Certificate {
+        /// The user that it names, not yet checked.
+        user: String,
+    },
     /// The one-time token of a broker without administrator, with the administrator to create.
     Claim {
         /// The token that the first start printed.

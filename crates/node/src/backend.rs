@@ -18,7 +18,7 @@ use model::receipt::Receipt;
 use model::refusal::Refusal;
 use model::topic::{PublishTopic, PublishedRecord, PublishedRecords};
 
-use crate::authenticate::{Known, KnownToken, by_token, check_password, hash_of};
+use crate::authenticate::{Known, KnownToken, by_certificate, by_token, check_password, hash_of};
 use crate::node::{Core, Node};
 use crate::reads::subject;
 use crate::standing::while_standing;
@@ -54,6 +54,13 @@ impl Core {
                     return Err(Refusal::NotClaimed.into());
                 }
                 let caller = self.authenticator.by_password(&user, &password, known, origin).await;
+                if let Err(failure) = &caller {
+                    self.audit.note(&user, origin, "Authenticate", "", failure.code().word());
+                }
+                caller
+            }
+            Credentials::Certificate { user } => {
+                let caller = by_certificate(user.as_str(), self.known_user(&user)?, origin);
                 if let Err(failure) = &caller {
                     self.audit.note(&user, origin, "Authenticate", "", failure.code().word());
                 }

@@ -38,7 +38,7 @@ pub(crate) async fn login(arguments: &LoginArguments) -> Result<(), Complaint> {
         Credentials::Claim { user, password, .. } => {
             backend.authenticate(Credentials::Password { user, password }, context::origin()).await?
         }
-        Credentials::Password { .. } | Credentials::Token(_) => caller,
+        Credentials::Password { .. } | Credentials::Token(_) | Credentials::Certificate { .. } => caller,
     };
     let session = call(&*backend, &caller, Login).await?;
     let kept = Context {

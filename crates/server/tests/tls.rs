@@ -1,10 +1,11 @@
-//! Both doors with a certificate, from outside: who trusts it is served through both, who does not is refused, and who
+//! All doors with a certificate, from outside: who trusts it is served through both, who does not is refused, and who
 //! speaks in the clear hears a clear end.
 //! Over the binary itself, on a certificate that the test makes.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the impossible stops there")]
 
 mod support;
+mod world;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,11 +13,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use amqp::codec::class::queue;
+use amqp::codec::{Properties, ProtocolHeader};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use support::{Server, run, stderr, stdout};
+use world::{Amqp, Closed, Confirmed};
 
 /// Longest wait for a byte or an end: a door that stays silent for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,8 +34,36 @@ struct Broker {
     _server: Server,
     http: SocketAddr,
     grpc: SocketAddr,
+    amqp: SocketAddr,
     authority: PathBuf,
     password: PathBuf,
+    clients: Clients,
+}
+
+/// An authority that signs the certificates of clients.
+struct Clients {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Clients {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Self { pem: params.self_signed(&key).unwrap().pem(), issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate whose common name is this, and its key.
+    fn certificate(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    }
 }
 
 /// Makes a certificate for this machine; the paths of the certificate, which is its own authority, and of its key.
@@ -43,25 +78,30 @@ fn certificate(home: &Path, name: &str) -> (PathBuf, PathBuf) {
 impl Broker {
     fn start(home: &Path) -> Self {
         let (authority, key) = certificate(home, "broker");
+        let clients = Clients::new();
+        let clients_file = home.join("clients.pem");
+        std::fs::write(&clients_file, &clients.pem).unwrap();
         let (data, password) = (home.join("data"), home.join("password"));
         std::fs::write(&password, PASSWORD).unwrap();
-        let words = ["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--amqp", "none", "--log", "error"];
+        let words =
+            ["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--amqp", "127.0.0.1:0", "--log", "error"];
         let files = [
             ("--data", &data),
             ("--admin-password-file", &password),
             ("--tls-certificate", &authority),
             ("--tls-key", &key),
+            ("--amqp-client-authority", &clients_file),
         ];
         let files = files.iter().flat_map(|(flag, path)| [*flag, path.to_str().unwrap()]);
         let words: Vec<&str> = words.into_iter().chain(files).collect();
-        let server = Server::start(home, &words, 9);
+        let server = Server::start(home, &words, 10);
         let address = |name: &str| {
             let line = server.lines.iter().find_map(|line| line.trim().strip_prefix(name));
             let url = line.unwrap_or_else(|| panic!("no {name} in {:?}", server.lines)).trim();
-            url.strip_prefix("https://").unwrap().trim_end_matches("/v1").parse().unwrap()
+            url.split_once("://").unwrap().1.trim_end_matches("/v1").parse().unwrap()
         };
-        let (http, grpc) = (address("REST"), address("gRPC"));
-        Self { http, grpc, authority, password, _server: server }
+        let (http, grpc, amqp) = (address("REST"), address("gRPC"), address("AMQP"));
+        Self { http, grpc, amqp, authority, password, clients, _server: server }
     }
 
     /// Runs a client command over gRPC, at an address of this scheme and with an authority.
@@ -76,6 +116,26 @@ impl Broker {
         let stream = TcpStream::connect(self.http).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
+    }
+
+    /// A stream to the AMQP door over TLS, with a certificate or without.
+    fn secured(&self, shown: Option<(&Clients, &str)>) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&self.authority).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots);
+        let config = match shown.map(|(authority, name)| authority.certificate(name)) {
+            None => config.with_no_client_auth(),
+            Some((certificate, key)) => config.with_client_auth_cert(vec![certificate], key).unwrap(),
+        };
+        let host = ServerName::try_from("localhost").unwrap();
+        StreamOwned::new(ClientConnection::new(Arc::new(config), host).unwrap(), world::connect(self.amqp))
+    }
+
+    fn amqp(&self, mechanism: &str, response: &str, shown: Option<&str>) -> Result<Amqp, Closed> {
+        let stream = self.secured(shown.map(|name| (&self.clients, name)));
+        Amqp::over(Box::new(stream), mechanism, response.to_owned().into(), "/")
     }
 
     /// Asks the HTTP door over TLS and reads to its end.
@@ -166,4 +226,53 @@ fn who_speaks_in_the_clear_hears_a_clear_end() {
     let ended = broker.command(home, "http", &broker.authority, &["queue", "list"]);
     let said = stderr(&ended);
     assert!(!ended.status.success() && said.starts_with("error[unreachable]"), "{said}");
+}
+
+#[test]
+fn amqp_over_tls_is_read_by_the_other_doors() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let broker = Broker::start(home);
+    let made = broker.command(home, "https", &broker.authority, &["queue", "create", "orders"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let mut amqp = broker.amqp("PLAIN", &format!("\0admin\0{PASSWORD}"), None).unwrap();
+    let published = amqp.publish("", "orders", Properties::default(), b"over AMQP");
+    assert_eq!(published, Ok(Confirmed::Kept));
+    let received = broker.command(home, "https", &broker.authority, &["queue", "receive", "orders", "--ack", "--body"]);
+    assert_eq!(stdout(&received), "over AMQP\n");
+}
+
+#[test]
+fn a_certificate_of_the_clients_authority_logs_in_as_its_common_name() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let broker = Broker::start(home);
+    let mut admin = broker.amqp("EXTERNAL", "", Some("admin")).unwrap();
+    let declare = queue::Declare { queue: world::short("mine"), durable: true, ..Default::default() };
+    admin.call(declare).unwrap();
+    // The queue is the administrator's, and so is what it publishes.
+    let described =
+        broker.command(home, "https", &broker.authority, &["queue", "describe", "mine", "--output", "json"]);
+    let described: Value = serde_json::from_str(&stdout(&described)).unwrap();
+    assert_eq!(described["owner"], "admin", "{described}");
+    // A password is still taken of whoever shows one.
+    broker.amqp("PLAIN", &format!("\0admin\0{PASSWORD}"), Some("admin")).unwrap();
+    let refused = broker.amqp("EXTERNAL", "", Some("nobody")).err().unwrap();
+    assert!(refused.code == 403 && refused.text.contains("mechanism EXTERNAL"), "{refused:?}");
+    let not_offered = broker.amqp("EXTERNAL", "", None).err().unwrap();
+    assert_eq!(not_offered.text, "EXTERNAL is not one of AMQPLAIN PLAIN");
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_no_way_in() {
+    let home = tempfile::tempdir().unwrap();
+    let broker = Broker::start(home.path());
+    let stranger = Clients::new();
+    let mut stream = broker.secured(Some((&stranger, "admin")));
+    // The client may be done with its half of the handshake before it hears of its end.
+    let _ = stream.write_all(&ProtocolHeader::BYTES);
+    let mut answer = Vec::new();
+    let ended = stream.read_to_end(&mut answer);
+    assert!(ended.is_err() && answer.is_empty(), "{ended:?} {answer:?}");
+    broker.amqp("EXTERNAL", "", Some("admin")).unwrap();
 }

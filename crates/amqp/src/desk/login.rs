@@ -7,21 +7,22 @@ use model::access::ListNamespaces;
 use model::failure::{Failure, Retry, Unavailable};
 use model::name::NamespaceName;
 use model::page::PageRequest;
-use model::{Caller, Credentials, Origin, backend};
+use model::{Caller, Credentials, Origin, Refusal, backend};
 use tokio::time::sleep;
 
 use super::{Brought, Errand, Outcome};
 use crate::codec::{ReplyCode, ShortText};
 use crate::serve::Shared;
-use crate::session::{Answer, Close, Login};
+use crate::session::{Answer, Close, Login, Proof};
 use crate::translate;
 
+/// What API tokens begin with.
+const TOKEN_START: &str = "recado_";
 /// The virtual host that is the namespace `default`.
 const ROOT: &str = "/";
 
 pub(super) async fn log_in(shared: &Shared, login: Login, origin: Origin) -> Outcome {
-    let credentials = Credentials::Password { user: login.user, password: login.password };
-    match authenticate(shared, credentials, origin).await {
+    match prove(shared, &login, origin).await {
         Ok(caller) => Outcome { answer: Ok(Answer::LoggedIn), brought: Brought::Caller(caller) },
         Err(Failure::Refused(_)) => {
             let text = format!(
@@ -32,6 +33,26 @@ pub(super) async fn log_in(shared: &Shared, login: Login, origin: Origin) -> Out
         }
         Err(failure @ (Failure::Unavailable(_) | Failure::Fault(_))) => Err(translate::close(&failure)).into(),
     }
+}
+
+/// Proves a user by what it shows. An API token may stand in the place of the password, beside the name of its user.
+async fn prove(shared: &Shared, login: &Login, origin: Origin) -> Result<Caller, Failure> {
+    let user = login.user.clone();
+    let password = match &login.proof {
+        Proof::Certificate => return authenticate(shared, Credentials::Certificate { user }, origin).await,
+        Proof::Password(password) => password.clone(),
+    };
+    if password.reveal().starts_with(TOKEN_START) {
+        let caller = authenticate(shared, Credentials::Token(password.clone()), origin).await;
+        match caller {
+            Ok(caller) if caller.name.as_str() == login.user => return Ok(caller),
+            Ok(_) => return Err(Refusal::Unauthenticated.into()),
+            // A password may begin like that too.
+            Err(Failure::Refused(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    authenticate(shared, Credentials::Password { user, password }, origin).await
 }
 
 /// Proves a user. Many that come at once, as after a restart, wait for their turn: no longer than a handshake may take.

@@ -91,6 +91,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// The client showed a certificate that names this user.
+    pub(super) fn certified(mut self, user: Option<String>) -> Self {
+        self.session = self.session.certified(user);
+        self
+    }
+
     /// Runs until it is over.
     pub(super) async fn run(mut self, draining: watch::Receiver<bool>) -> io::Result<()> {
         let mut drained = Box::pin(async move {

@@ -2,6 +2,7 @@
 //! Invariants: a client that has not logged in holds a place among few and not for long; connections are bounded.
 //! Called by the binary; tests there, with real clients.
 
+mod certificate;
 mod connection;
 mod shared;
 
@@ -104,18 +105,28 @@ impl Peer {
             return;
         }
         let Ok(stranger) = Arc::clone(&self.shared.strangers).acquire_owned().await else { return };
-        let Some(acceptor) = acceptor else { return self.talk(stream, stranger).await };
+        let Some(acceptor) = acceptor else { return self.talk(stream, stranger, None).await };
         match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(secured)) => self.talk(secured, stranger).await,
+            Ok(Ok(secured)) => {
+                let chain = secured.get_ref().1.peer_certificates();
+                let certified = chain.and_then(|chain| certificate::user(chain.first()?));
+                self.talk(secured, stranger, certified).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, peer = %self.address, "a TLS handshake failed"),
             Err(_) => tracing::debug!(peer = %self.address, "a TLS handshake took too long"),
         }
     }
 
-    async fn talk(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, stranger: OwnedSemaphorePermit) {
+    async fn talk(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        stranger: OwnedSemaphorePermit,
+        certified: Option<String>,
+    ) {
         let Self { shared, address, place, draining } = self;
         let _held = place;
-        if let Err(error) = Connection::new(shared, stream, address, stranger).run(draining).await {
+        if let Err(error) = Connection::new(shared, stream, address, stranger).certified(certified).run(draining).await
+        {
             tracing::debug!(%error, peer = %address, "a connection broke");
         }
     }

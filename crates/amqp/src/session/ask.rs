@@ -41,10 +41,19 @@ pub enum Action {
 pub struct Login {
     /// The user.
     pub user: String,
-    /// The password.
-    pub password: Secret,
+    /// What proves it.
+    pub proof: Proof,
     /// The mechanism's name, for the texts.
     pub mechanism: &'static str,
+}
+
+/// What proves who somebody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A password, or an API token in its place.
+    Password(Secret),
+    /// The certificate of the connection.
+    Certificate,
 }
 
 /// A question to the broker.

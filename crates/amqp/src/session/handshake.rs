@@ -3,7 +3,7 @@
 
 use model::caller::Secret;
 
-use super::ask::{Answer, Ask, Close, Login};
+use super::ask::{Answer, Ask, Close, Login, Proof};
 use super::link::{Lane, Link};
 use crate::codec::class::connection::{self, Open, OpenOk, Start, StartOk, Tune, TuneOk};
 use crate::codec::wire::Field;
@@ -12,6 +12,8 @@ use crate::limits::{CHANNELS_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MIN, HEARTBEAT_SE
 
 /// The mechanisms of a login, as they are offered.
 const MECHANISMS: &str = "AMQPLAIN PLAIN";
+/// The same for a client whose certificate names a user.
+const CERTIFIED_MECHANISMS: &str = "AMQPLAIN PLAIN EXTERNAL";
 const LOCALE: &str = "en_US";
 
 /// The connection itself, as a lane.
@@ -94,6 +96,8 @@ pub(super) struct Handshake {
     pub(super) told_of_blocking: bool,
     /// Whether it wants to be told of consumers that end.
     pub(super) told_of_cancels: bool,
+    /// The user that the client's certificate names.
+    pub(super) certified: Option<String>,
     mechanism: &'static str,
 }
 
@@ -109,6 +113,7 @@ impl Handshake {
             told_of_refusal: false,
             told_of_blocking: false,
             told_of_cancels: false,
+            certified: None,
             mechanism: "",
         }
     }
@@ -120,7 +125,7 @@ impl Handshake {
             version_major: 0,
             version_minor: 9,
             server_properties: identity.properties(),
-            mechanisms: MECHANISMS.into(),
+            mechanisms: if self.certified.is_some() { CERTIFIED_MECHANISMS } else { MECHANISMS }.into(),
             locales: LOCALE.into(),
         };
         link.send(0, &start);
@@ -155,14 +160,17 @@ impl Handshake {
         let (mechanism, login) = match answer.mechanism.as_str() {
             "PLAIN" => ("PLAIN", plain(&answer.response)),
             "AMQPLAIN" => ("AMQPLAIN", amqplain(&answer.response)),
+            "EXTERNAL" if self.certified.is_some() => {
+                ("EXTERNAL", self.certified.clone().map(|user| (user, Proof::Certificate)))
+            }
             other => return Err(command_invalid(format!("unknown authentication mechanism '{other}'"))),
         };
         self.mechanism = mechanism;
-        let (user, password) = login
+        let (user, proof) = login
             .ok_or_else(|| Close::new(ReplyCode::SyntaxError, format!("the response is not one of {mechanism}")))?;
         self.step = Step::LoggingIn;
         link.user.clone_from(&user);
-        link.ask(CONNECTION, Ask::Login(Login { user, password: Secret::new(password), mechanism }));
+        link.ask(CONNECTION, Ask::Login(Login { user, proof, mechanism }));
         Ok(())
     }
 
@@ -215,17 +223,21 @@ impl Handshake {
 }
 
 /// `authorisation NUL user NUL password`.
-fn plain(response: &[u8]) -> Option<(String, String)> {
+fn plain(response: &[u8]) -> Option<(String, Proof)> {
     let text = std::str::from_utf8(response).ok()?;
     let mut parts = text.split('\0');
     let (_authorisation, user, password) = (parts.next()?, parts.next()?, parts.next()?);
-    parts.next().is_none().then(|| (user.to_owned(), password.to_owned()))
+    parts.next().is_none().then(|| (user.to_owned(), by_password(password)))
 }
 
 /// A table without its length, with LOGIN and PASSWORD.
-fn amqplain(response: &bytes::Bytes) -> Option<(String, String)> {
+fn amqplain(response: &bytes::Bytes) -> Option<(String, Proof)> {
     let mut sized = bytes::BytesMut::new();
     response.write(&mut sized);
     let table = Table::read(&mut sized.freeze()).ok()?;
-    Some((table.get("LOGIN")?.as_text()?.to_owned(), table.get("PASSWORD")?.as_text()?.to_owned()))
+    Some((table.get("LOGIN")?.as_text()?.to_owned(), by_password(table.get("PASSWORD")?.as_text()?)))
+}
+
+fn by_password(password: &str) -> Proof {
+    Proof::Password(Secret::new(password))
 }

@@ -24,7 +24,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-pub use ask::{Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Login, Publication, Settle, Ticket, Verdict};
+pub use ask::{
+    Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Login, Proof, Publication, Settle, Ticket, Verdict,
+};
 pub use handshake::Identity;
 
 use crate::codec::class::{channel as channel_class, connection};
@@ -69,6 +71,13 @@ impl Session {
             life: Life::new(now),
             blocked: false,
         }
+    }
+
+    /// The client showed a certificate that names this user: it may log in by that.
+    #[must_use]
+    pub fn certified(mut self, user: Option<String>) -> Self {
+        self.handshake.certified = user;
+        self
     }
 
     /// What waits to be sent.

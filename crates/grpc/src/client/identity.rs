@@ -11,6 +11,8 @@ const USER_METADATA: &str = "recado-user-bin";
 pub(crate) fn metadata(credentials: &Credentials) -> MetadataMap {
     let mut metadata = MetadataMap::new();
     let text = match credentials {
+        // Only the door that verified it can believe it.
+        Credentials::Certificate { .. } => return metadata,
         Credentials::Token(token) => format!("Bearer {}", token.reveal()),
         // Once claimed, the claim is spent and its administrator has the password.
         Credentials::Password { user, password } | Credentials::Claim { user, password, .. } => {

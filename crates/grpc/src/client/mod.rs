@@ -139,7 +139,7 @@ impl RemoteBackend {
         // A claim creates an administrator; every other authentication changes nothing.
         let effect = match credentials {
             Credentials::Claim { .. } => Effect::Change,
-            Credentials::Password { .. } | Credentials::Token(_) => Effect::None,
+            Credentials::Password { .. } | Credentials::Token(_) | Credentials::Certificate { .. } => Effect::None,
         };
         let identity: pb::CallerIdentity = self
             .unary(effect, "/recado.v1.Access/Authenticate", || {

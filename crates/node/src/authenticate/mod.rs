@@ -90,6 +90,13 @@ pub(crate) fn by_token(known: Option<KnownToken>, secret: Secret, origin: Origin
     })
 }
 
+/// Proves a caller by a certificate that its door has verified.
+pub(crate) fn by_certificate(user: &str, known: Option<Known>, origin: Origin) -> Result<Caller, Failure> {
+    let known = known.filter(|known| !known.disabled).ok_or(Refusal::Unauthenticated)?;
+    let credentials = Credentials::Certificate { user: user.to_owned() };
+    Ok(Caller { user: known.user, name: known.name, scope: Scope::full(), token: None, origin, credentials })
+}
+
 /// A new token's secret: 256 random bits behind a word that secret scanners can look for.
 pub(crate) fn new_secret() -> Secret {
     Secret::new(format!("recado_{}", random::text::<32>()))

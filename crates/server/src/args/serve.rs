@@ -31,6 +31,9 @@ pub(crate) struct SettingArguments {
     /// How long an AMQP client may leave a delivery unsettled unless its queue says otherwise, or none [default: 30m]
     #[arg(long, value_name = "TIME")]
     pub(crate) amqp_consumer_timeout: Option<String>,
+    /// PEM file with the authorities whose client certificates log in to AMQP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) amqp_client_authority: Option<String>,
     /// File with the password of the user admin, made at the first start
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_password_file: Option<String>,
@@ -75,6 +78,7 @@ impl SettingArguments {
             ("grpc", &self.grpc),
             ("amqp", &self.amqp),
             ("amqp_consumer_timeout", &self.amqp_consumer_timeout),
+            ("amqp_client_authority", &self.amqp_client_authority),
             ("admin_password_file", &self.admin_password_file),
             ("tls_certificate", &self.tls_certificate),
             ("tls_key", &self.tls_key),
@@ -266,6 +270,7 @@ mod tests {
             grpc: text(),
             amqp: text(),
             amqp_consumer_timeout: text(),
+            amqp_client_authority: text(),
             admin_password_file: text(),
             tls_certificate: text(),
             tls_key: text(),
@@ -280,6 +285,6 @@ mod tests {
         };
         let flags = all.flags();
         assert!(flags.iter().all(|(name, _)| crate::config::find(name).is_some()));
-        assert_eq!(flags.len(), 16);
+        assert_eq!(flags.len(), 17);
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) amqp: Option<SocketAddr>,
     /// How long an AMQP client may leave a delivery unsettled.
     pub(crate) amqp_consumer_timeout: Option<Duration>,
+    /// Who signs the certificates by which clients of AMQP log in.
+    pub(crate) amqp_client_authority: Option<PathBuf>,
     /// The file with the first administrator's password.
     pub(crate) admin_password_file: Option<PathBuf>,
     /// The certificate; `None` is plaintext.
@@ -80,6 +82,7 @@ impl Settings {
             grpc: address(layers, "grpc")?,
             amqp: address(layers, "amqp")?,
             amqp_consumer_timeout: consumer_timeout(layers)?,
+            amqp_client_authority: path("amqp_client_authority"),
             admin_password_file: path("admin_password_file"),
             tls,
             insecure_plaintext: truth(layers, "insecure_plaintext")?,
@@ -91,6 +94,9 @@ impl Settings {
             authority: path("authority"),
             trust_gateways: truth(layers, "trust_gateways")?,
         };
+        if settings.amqp_client_authority.is_some() && settings.tls.is_none() {
+            return Err(wrong(layers, "amqp_client_authority", "it needs tls_certificate and tls_key beside it"));
+        }
         settings.check_reach(layers)?;
         Ok(settings)
     }
@@ -208,6 +214,7 @@ mod tests {
             ("insecure_plaintext", "maybe"),
             ("log_format", "xml"),
             ("drain", "10"),
+            ("amqp_client_authority", "ca.pem"),
             ("amqp_consumer_timeout", "0"),
             ("amqp_consumer_timeout", "never"),
             ("tls_key", "k.pem"),

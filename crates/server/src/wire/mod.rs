@@ -96,7 +96,8 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
         running.doors.spawn(serve_http(listener, tls, door, drained.clone()));
     }
     if let Some(listener) = amqp {
-        let tls = certificate.as_ref().map(tls::Certificate::rustls).transpose()?;
+        let authority = settings.amqp_client_authority.as_deref();
+        let tls = certificate.as_ref().map(|own| own.rustls_for(authority)).transpose()?;
         running.doors.spawn(serve_amqp(
             listener,
             tls,

@@ -77,6 +77,7 @@ mod tests {
             Some(Credentials::Token(token)) => format!("token {}", token.reveal()),
             Some(Credentials::Password { user, password }) => format!("user {user} password {}", password.reveal()),
             Some(Credentials::Claim { .. }) => "claim".to_owned(),
+            Some(Credentials::Certificate { .. }) => "certificate".to_owned(),
         }
     }
 

@@ -24,6 +24,21 @@ fn amqplain_is_a_table_without_its_length() {
 }
 
 #[test]
+fn a_certificate_logs_in_and_is_offered_to_those_who_have_one() {
+    let mut talk = Talk::silent();
+    let start = talk.bytes(b"AMQP\x00\x00\x09\x01");
+    assert!(start.contains("mechanisms: b\"AMQPLAIN PLAIN\""), "{start}");
+    assert!(talk.start_ok("EXTERNAL", b"", &[]).starts_with("0 Close reply_code: 503"));
+    let mut talk = Talk::silent();
+    talk.session = talk.session.certified(Some("ana".to_owned()));
+    let start = talk.bytes(b"AMQP\x00\x00\x09\x01");
+    assert!(start.contains("mechanisms: b\"AMQPLAIN PLAIN EXTERNAL\""), "{start}");
+    assert_eq!(talk.start_ok("EXTERNAL", b"", &[]), "ask Login");
+    let (_, Ask::Login(login)) = &talk.open[0] else { panic!("{:?}", talk.open) };
+    assert_eq!((login.user.as_str(), &login.proof), ("ana", &Proof::Certificate));
+}
+
+#[test]
 fn another_protocol_is_told_ours() {
     let mut talk = Talk::silent();
     assert_eq!(talk.bytes(b"GET / HTTP/1.1"), format!("{:?}", b"AMQP\x00\x00\x09\x01"));

@@ -15,7 +15,7 @@ use model::name::{NamespaceName, QueueName, QueueRef, Source};
 use model::number::{Attempt, Epoch, Partition, QueueId, Sequence};
 use model::receipt::{Receipt, ReceiptSource};
 
-use super::{Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Identity, Session, Ticket};
+use super::{Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Identity, Proof, Session, Ticket};
 use crate::codec::class::{basic, channel, confirm, connection as class};
 use crate::codec::frame;
 use crate::codec::properties::ContentHeader;
