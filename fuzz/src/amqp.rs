@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::amqp::codec::properties::ContentHeader;
 use ::amqp::codec::wire::Field;
 use ::amqp::codec::{Frame, Method, ProtocolHeader, Table};
-use ::amqp::session::{Action, Answer, Ask, Fate, Identity, Session};
+use ::amqp::session::{Action, Answer, Ask, Fate, Feed, Identity, Session};
 use bytes::{Bytes, BytesMut};
 use model::name::{NamespaceName, QueueName, QueueRef, Source};
 
@@ -99,8 +99,8 @@ fn agree(ask: Ask) -> Answer {
         Ask::Get(_) => Answer::Empty,
         Ask::Consume(..) => {
             let name = QueueName::parse("q").expect("a name");
-            let source = Source::Queue(QueueRef { namespace: NamespaceName::default(), name });
-            Answer::Consuming { source, timeout: Some(Duration::from_secs(60)) }
+            let feed = Feed::Leased(Source::Queue(QueueRef { namespace: NamespaceName::default(), name }));
+            Answer::Consuming { feed, timeout: Some(Duration::from_secs(60)) }
         }
         Ask::OpenHost(_)
         | Ask::DeclareExchange(_)

@@ -46,6 +46,12 @@ pub const UNSETTLED_MAX: u32 = 1_000_000;
 pub const GOT_LEASE_MS: u64 = 60_000;
 /// How long a `basic.get` waits for a message that is ready and may be on its way to somebody else, in milliseconds.
 pub const GET_WAIT_MS: u64 = 100;
+/// How long one read of a partition waits for messages, in milliseconds.
+pub const STREAM_WAIT_MS: u64 = 30_000;
+/// Most messages of one read of a partition.
+pub const STREAM_READ_MAX: u32 = 500;
+/// How often a consumer of a whole topic looks for new partitions.
+pub const STREAM_LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often that lease is kept up.
 pub const GOT_LEASE_KEPT_EVERY: Duration = Duration::from_secs(20);
 /// Open connections at once; further ones wait in the listen queue of the system.

@@ -55,6 +55,15 @@ impl Value {
         }
     }
 
+    /// The bytes, when it is text or bytes.
+    pub fn as_bytes(&self) -> Option<&Bytes> {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "nothing else is bytes")]
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The whole number, when it is one of any width.
     pub fn as_integer(&self) -> Option<i64> {
         match self {

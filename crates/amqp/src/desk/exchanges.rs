@@ -3,7 +3,7 @@
 
 use model::binding::{Bind, Binding, Destination, RoutingKey, Unbind};
 use model::exchange::{CreateExchange, DeleteExchange, DeleteExchangeMode, DescribeExchange};
-use model::name::{ExchangeName, ExchangeRef, QueueName};
+use model::name::{ExchangeName, ExchangeRef, QueueName, TopicName};
 use model::{Call, Failure, Refusal};
 
 use super::Errand;
@@ -170,10 +170,19 @@ impl Errand {
         end: (ShortText, Destination),
         routing_key: &ShortText,
         arguments: Table,
-        request: impl FnOnce(Binding) -> C,
+        request: impl Fn(Binding) -> C,
     ) -> Result<Answer, Close> {
         let binding = self.binding(source, end.1.clone(), routing_key, arguments)?;
-        let changed = self.call(request(binding)).await;
+        let mut changed = self.call(request(binding.clone())).await;
+        if let (Err(Failure::Refused(Refusal::QueueNotFound { .. })), Destination::Queue(queue)) = (&changed, &end.1)
+            && let Ok(topic) = TopicName::parse(queue.as_str())
+        {
+            let binding = Binding { destination: Destination::Topic(topic), ..binding };
+            let stream = self.call(request(binding)).await;
+            if !matches!(stream, Err(Failure::Refused(Refusal::TopicNotFound { .. }))) {
+                changed = stream;
+            }
+        }
         changed.map(|_| Answer::Done).map_err(|failure| self.binding_failure(source, &end, &failure))
     }
 }

@@ -10,11 +10,12 @@ use model::failure::{Failure, Retry, Unavailable};
 use model::{Consume, Refusal, Request, Response, Sharing};
 use tokio::time::sleep;
 
+use super::streams::is_no_queue;
 use super::{Brought, Errand, Outcome, all};
 use crate::codec::class::basic;
 use crate::codec::{ReplyCode, Value};
 use crate::limits::{GET_WAIT_MS, GOT_LEASE_MS, SETTLE_TRIES_MAX};
-use crate::session::{Answer, Close, ConsumerId, Settle, Verdict};
+use crate::session::{Answer, Close, ConsumerId, Feed, Settle, Verdict};
 use crate::translate;
 
 impl Errand {
@@ -48,70 +49,86 @@ impl Errand {
 
     pub(super) async fn get(&self, get: basic::Get) -> Result<Answer, Close> {
         let source = Source::Queue(self.queue(&get.queue)?);
-        let description = self.described(&get.queue).await?;
-        let ready = description.as_ref().map_or(1, |description| translate::count(description.counts.ready));
+        let (ready, own) = match self.described(&get.queue).await {
+            Ok(description) => (translate::count(description.counts.ready), description.settings.consumer_timeout),
+            // Who may not see it may be allowed to read it nevertheless.
+            Err(Failure::Refused(Refusal::Forbidden { .. })) => (1, None),
+            Err(failure) => {
+                self.demand_no_stream(&get.queue, "basic.get", &failure).await?;
+                return Err(self.queue_failure(&get.queue, &failure));
+            }
+        };
         if ready == 0 {
             return Ok(Answer::Empty);
         }
-        let timeout = self.timeout(description.and_then(|description| description.settings.consumer_timeout));
+        let timeout = self.timeout(own);
         // A message that was just given back is handed out again a moment later.
         let wait = Span::new(GET_WAIT_MS);
         let lease = Some(Span::new(GOT_LEASE_MS));
         let request = Receive { source: source.clone(), max: 1, wait, lease, member: None };
-        let received = self.call(request).await.map_err(|failure| self.queue_failure(&get.queue, &failure))?;
+        let received = match self.call(request).await {
+            Ok(received) => received,
+            Err(failure) => {
+                self.demand_no_stream(&get.queue, "basic.get", &failure).await?;
+                return Err(self.queue_failure(&get.queue, &failure));
+            }
+        };
         let Some(delivery) = received.deliveries.into_iter().next() else { return Ok(Answer::Empty) };
-        Ok(Answer::Got { delivered: translate::delivered(delivery, &source), left: ready - 1, source, timeout })
+        let delivered = translate::delivered(delivery, &Feed::Leased(source.clone()));
+        Ok(Answer::Got { delivered, left: ready - 1, source, timeout })
     }
 
-    pub(super) async fn consume(&self, id: ConsumerId, consume: basic::Consume, credit: u32) -> Outcome {
-        let source = match self.queue(&consume.queue) {
-            Ok(queue) => Source::Queue(queue),
-            Err(close) => return Err(close).into(),
+    pub(super) async fn consume(
+        &self,
+        id: ConsumerId,
+        consume: &basic::Consume,
+        prefetch: u32,
+    ) -> Result<Outcome, Close> {
+        let source = Source::Queue(self.queue(&consume.queue)?);
+        let own = match self.described(&consume.queue).await {
+            Ok(description) => description.settings.consumer_timeout,
+            Err(failure) => match self.stream(&consume.queue).await.filter(|_| is_no_queue(&failure)) {
+                Some(stream) => return self.consume_stream(id, consume, stream, prefetch).await,
+                None if matches!(failure, Failure::Refused(Refusal::Forbidden { .. })) => None,
+                None => return Err(self.queue_failure(&consume.queue, &failure)),
+            },
         };
-        let timeout = match self.consumer_timeout(&consume).await {
-            Ok(timeout) => timeout,
-            Err(close) => return Err(close).into(),
-        };
+        let timeout = self.timeout(consumer_timeout(consume)?.or(own));
         let priority = consume.arguments.get("x-priority").and_then(Value::as_integer).unwrap_or_default();
         let priority = i32::try_from(priority).unwrap_or_default();
         let sharing = if consume.exclusive { Sharing::Alone } else { Sharing::Shared };
-        let request = Consume { priority, sharing, ..Consume::new(source.clone(), credit) };
+        let request = Consume { priority, sharing, ..Consume::new(source.clone(), 0) };
         match self.shared.backend.consume(&self.caller, request).await {
-            Ok(deliveries) => Outcome {
-                answer: Ok(Answer::Consuming { source: source.clone(), timeout }),
-                brought: Brought::Deliveries(id, source, deliveries),
-            },
+            Ok(deliveries) => {
+                let feed = Feed::Leased(source);
+                Ok(Outcome {
+                    answer: Ok(Answer::Consuming { feed: feed.clone(), timeout }),
+                    brought: Brought::Deliveries(id, feed, deliveries),
+                })
+            }
             Err(Failure::Refused(Refusal::ConsumerAlone { .. })) => {
                 let text = format!("queue '{}' in vhost '{}' in exclusive use", consume.queue, self.host());
-                Err(Close::new(ReplyCode::AccessRefused, text)).into()
+                Err(Close::new(ReplyCode::AccessRefused, text))
             }
-            Err(failure) => Err(self.queue_failure(&consume.queue, &failure)).into(),
+            Err(failure) => Err(self.queue_failure(&consume.queue, &failure)),
         }
     }
-}
 
-impl Errand {
-    /// How long a delivery may stay unsettled: as the consumer says, or its queue, or the server.
-    async fn consumer_timeout(&self, consume: &basic::Consume) -> Result<Option<Duration>, Close> {
-        let argument = "x-consumer-timeout";
-        let own = match consume.arguments.get(argument).map(Value::as_integer) {
-            None => None,
-            Some(Some(ms)) if ms > 0 => u64::try_from(ms).ok().map(Span::new),
-            Some(_) => {
-                let text = format!("invalid arg '{argument}' of a consumer: milliseconds are needed, at least 1");
-                return Err(Close::new(ReplyCode::PreconditionFailed, text));
-            }
-        };
-        if own.is_some() {
-            return Ok(self.timeout(own));
-        }
-        let description = self.described(&consume.queue).await?;
-        Ok(self.timeout(description.and_then(|description| description.settings.consumer_timeout)))
-    }
-
+    /// How long a delivery may stay unsettled: as its consumer or queue says, else as the server does.
     fn timeout(&self, own: Option<Span>) -> Option<Duration> {
         own.map(|own| Duration::from_millis(own.get())).or(self.shared.settings.consumer_timeout)
     }
+}
+
+/// The time that a consumer wants for itself.
+fn consumer_timeout(consume: &basic::Consume) -> Result<Option<Span>, Close> {
+    let argument = "x-consumer-timeout";
+    let Some(value) = consume.arguments.get(argument) else { return Ok(None) };
+    let ms = value.as_integer().and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+    ms.map(|ms| Some(Span::new(ms))).ok_or_else(|| {
+        let text = format!("invalid arg '{argument}' of a consumer: milliseconds are needed, at least 1");
+        Close::new(ReplyCode::PreconditionFailed, text)
+    })
 }
 
 fn request(settle: Settle) -> Request {

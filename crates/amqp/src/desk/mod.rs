@@ -9,6 +9,8 @@ mod login;
 mod messages;
 mod publishing;
 mod queues;
+mod reading;
+mod streams;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -16,12 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use model::name::{NamespaceName, Source};
+use model::name::NamespaceName;
 use model::{Caller, Deliveries, Failure, Origin, Reply};
 
 use crate::codec::ReplyCode;
 use crate::serve::{ConnectionId, Shared};
-use crate::session::{Answer, Ask, Close, ConsumerId};
+use crate::session::{Answer, Ask, Close, ConsumerId, Feed};
 
 /// A question under way.
 pub(crate) type Asking = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -34,7 +36,7 @@ pub(crate) enum Brought {
     /// The namespace of the virtual host.
     Host(NamespaceName),
     /// The stream of a consumer.
-    Deliveries(ConsumerId, Source, Box<dyn Deliveries>),
+    Deliveries(ConsumerId, Feed, Box<dyn Deliveries>),
 }
 
 /// An answer and what came with it.
@@ -125,7 +127,9 @@ impl Errand {
         match ask {
             Ask::Login(_) => Err(Close::new(ReplyCode::InternalError, "a login comes first")).into(),
             Ask::OpenHost(host) => self.open_host(&host).await,
-            Ask::Consume(id, consume, credit) => self.consume(id, consume, credit).await,
+            Ask::Consume(id, consume, prefetch) => {
+                self.consume(id, &consume, prefetch).await.unwrap_or_else(|close| Err(close).into())
+            }
             ask => self.answer(ask).await.into(),
         }
     }

@@ -7,6 +7,7 @@ use model::queue::{CreateQueue, DeleteMode, DeleteQueue, DescribeQueue, Life, Pu
 use model::{Call, Failure, Refusal, backend};
 
 use super::Errand;
+use super::streams::is_no_queue;
 use crate::codec::class::queue;
 use crate::codec::{ReplyCode, ShortText};
 use crate::session::{Answer, Close};
@@ -82,14 +83,10 @@ impl Errand {
         }
     }
 
-    /// What a queue is and holds; `None` for whoever may not see it, which may be allowed to read it nevertheless.
-    pub(super) async fn described(&self, name: &ShortText) -> Result<Option<QueueDescription>, Close> {
-        let queue = self.queue(name)?;
-        match self.call(DescribeQueue { queue }).await {
-            Ok(description) => Ok(Some(description)),
-            Err(Failure::Refused(Refusal::Forbidden { .. })) => Ok(None),
-            Err(failure) => Err(self.queue_failure(name, &failure)),
-        }
+    /// What a queue is and holds.
+    pub(super) async fn described(&self, name: &ShortText) -> Result<QueueDescription, Failure> {
+        let queue = QueueName::parse(name.as_str())?;
+        self.call(DescribeQueue { queue: QueueRef { namespace: self.namespace.clone(), name: queue } }).await
     }
 
     pub(super) async fn declare_queue(&self, mut declare: queue::Declare) -> Result<Answer, Close> {
@@ -99,14 +96,22 @@ impl Errand {
         }
         let name = declare.queue.clone();
         if declare.passive {
-            let described = self.call(DescribeQueue { queue: self.queue(&name)? }).await;
-            return described.map(declared).map_err(|failure| self.queue_failure(&name, &failure));
+            let failure = match self.call(DescribeQueue { queue: self.queue(&name)? }).await {
+                Ok(description) => return Ok(declared(description)),
+                Err(failure) => failure,
+            };
+            let stream = if is_no_queue(&failure) { self.declared_stream(&name).await } else { None };
+            return stream.ok_or_else(|| self.queue_failure(&name, &failure));
         }
         let queue = self.queue_to_make(&name)?;
-        let settings = translate::queue_settings(&declare, &self.namespace, self.connection.as_str())?;
         if chosen && name.as_str().starts_with(RESERVED) {
             self.demand_there(&name, &queue).await?;
         }
+        if translate::is_stream(&declare) {
+            return self.declare_stream(&declare, queue).await;
+        }
+        let settings = translate::queue_settings(&declare, &self.namespace, self.connection.as_str())?;
+        self.demand_no_topic(&declare).await?;
         let request = CreateQueue { queue: queue.clone(), settings: settings.clone() };
         match self.call(request).await {
             Ok(created) => {
@@ -137,10 +142,13 @@ impl Errand {
 
     pub(super) async fn purge_queue(&self, purge: queue::Purge) -> Result<Answer, Close> {
         let queue = self.queue(&purge.queue)?;
-        let removed = self.call(PurgeQueue { queue }).await;
-        removed
-            .map(|removed| Answer::Removed(translate::count(removed.messages)))
-            .map_err(|failure| self.queue_failure(&purge.queue, &failure))
+        match self.call(PurgeQueue { queue }).await {
+            Ok(removed) => Ok(Answer::Removed(translate::count(removed.messages))),
+            Err(failure) => {
+                self.demand_no_stream(&purge.queue, "queue.purge", &failure).await?;
+                Err(self.queue_failure(&purge.queue, &failure))
+            }
+        }
     }
 
     pub(super) async fn delete_queue(&self, delete: queue::Delete) -> Result<Answer, Close> {
@@ -157,8 +165,7 @@ impl Errand {
                 self.shared.release(&queue);
                 Ok(Answer::Removed(translate::count(removed.messages)))
             }
-            Err(Failure::Refused(Refusal::QueueNotFound { .. })) => Ok(Answer::Removed(0)),
-            Err(failure) => Err(self.queue_failure(&delete.queue, &failure)),
+            Err(failure) => self.delete_stream(&delete, failure).await,
         }
     }
 

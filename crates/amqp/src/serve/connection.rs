@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use model::caller::Protocol;
-use model::name::Source;
 use model::{Deliveries, Origin};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -24,7 +23,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use super::shared::{ConnectionId, DirectReply, Shared};
 use crate::desk::{Asking, Brought, Desk, Outcome};
 use crate::limits::{DRAIN_GRACE, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, READ_BYTES, REPLIES_MAX, TICK};
-use crate::session::{Action, ConsumerId, Session, Ticket};
+use crate::session::{Action, ConsumerId, Feed, Session, Ticket};
 use crate::translate;
 
 /// A question under way.
@@ -35,7 +34,7 @@ struct Flight {
 
 /// The stream of a consumer.
 struct Stream {
-    source: Source,
+    feed: Feed,
     deliveries: Box<dyn Deliveries>,
 }
 
@@ -292,9 +291,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.desk.set_caller(caller);
             }
             Brought::Host(namespace) => self.desk.set_namespace(namespace),
-            Brought::Deliveries(id, source, deliveries) => {
+            Brought::Deliveries(id, feed, deliveries) => {
                 if !self.dropped.remove(&id) {
-                    self.streams.insert(id, Stream { source, deliveries });
+                    self.streams.insert(id, Stream { feed, deliveries });
                 }
             }
         }
@@ -315,7 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Pending => {}
                 Poll::Ready(Some(Ok(deliveries))) => {
                     moved = true;
-                    let delivered = |delivery| translate::delivered(delivery, &stream.source);
+                    let delivered = |delivery| translate::delivered(delivery, &stream.feed);
                     session.deliver(*id, deliveries.into_iter().map(delivered).collect(), now);
                 }
                 Poll::Ready(Some(Err(_)) | None) => ended.push(*id),

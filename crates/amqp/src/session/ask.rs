@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::caller::Secret;
-use model::name::Source;
+use model::name::{Source, TopicRef};
 use model::receipt::Receipt;
 
 use crate::codec::class::{basic, exchange, queue};
@@ -87,7 +87,7 @@ pub enum Ask {
     Settle(Vec<Settle>),
     /// Takes one message.
     Get(basic::Get),
-    /// Starts a consumer with this credit.
+    /// Starts a consumer of a channel with this prefetch; it begins without credit.
     Consume(ConsumerId, basic::Consume, u32),
 }
 
@@ -160,6 +160,36 @@ pub struct Delivered {
     pub body: Bytes,
 }
 
+/// Where a consumer's messages come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// They are its own until it settles them.
+    Leased(Source),
+    /// They are read from a topic, and nothing is settled.
+    Stream(TopicRef),
+    /// The same from several partitions.
+    SuperStream(TopicRef),
+}
+
+impl Feed {
+    /// The name, as clients know it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Leased(Source::Queue(queue)) => queue.name.as_str(),
+            Self::Leased(Source::Subscription(subscription)) => subscription.topic.name.as_str(),
+            Self::Stream(topic) | Self::SuperStream(topic) => topic.name.as_str(),
+        }
+    }
+
+    /// What is settled there.
+    pub(super) const fn source(&self) -> Option<&Source> {
+        match self {
+            Self::Leased(source) => Some(source),
+            Self::Stream(_) | Self::SuperStream(_) => None,
+        }
+    }
+}
+
 /// An answer of the broker.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "few live at a time, and each is taken apart at once")]
@@ -197,7 +227,7 @@ pub enum Answer {
     /// The consumer is started.
     Consuming {
         /// Where its messages come from.
-        source: Source,
+        feed: Feed,
         /// How long each may stay unsettled.
         timeout: Option<Duration>,
     },

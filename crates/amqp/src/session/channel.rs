@@ -273,15 +273,17 @@ impl Channel {
         let in_transaction = self.transaction.iter().flat_map(|transaction| &transaction.settled);
         let in_transaction = in_transaction.flat_map(|(_, deliveries)| deliveries.iter().map(|(_, delivery)| delivery));
         let got = in_transaction.filter(|delivery| delivery.consumer.is_none()).chain(self.deliveries.got());
-        for delivery in got {
-            settling::add(&mut self.settles, &delivery.source, delivery.receipt, Verdict::Keep);
+        for lease in got.filter_map(|delivery| delivery.lease.as_ref()) {
+            settling::add(&mut self.settles, lease, Verdict::Keep);
         }
     }
 
     /// Puts settlements to those that are handed over next.
     pub(super) fn settle(&mut self, link: &mut Link, verdict: Verdict, deliveries: Vec<(u64, Unsettled)>) {
         for (_, delivery) in deliveries {
-            settling::add(&mut self.settles, &delivery.source, delivery.receipt, verdict);
+            if let Some(lease) = &delivery.lease {
+                settling::add(&mut self.settles, lease, verdict);
+            }
             if let Some(consumer) = delivery.consumer {
                 self.consumers.settled(consumer);
             }

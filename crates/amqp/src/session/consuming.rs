@@ -5,11 +5,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use model::name::Source;
-
-use super::ask::{Action, ConsumerId, Delivered, Settle, Verdict};
+use super::ask::{Action, ConsumerId, Delivered, Feed, Settle, Verdict};
 use super::link::{Lane, Link};
-use super::settling::{self, Deliveries, Due, Unsettled};
+use super::settling::{self, Deliveries, Due, Lease, Unsettled};
 use crate::codec::ShortText;
 use crate::limits::{UNSETTLED_MAX, WINDOW_MESSAGES};
 
@@ -28,9 +26,9 @@ enum State {
     /// The broker was asked.
     Opening,
     /// Messages come from here.
-    Running(Source),
+    Running(Feed),
     /// The client cancelled it; what is on its way still comes.
-    Stopping(Source),
+    Stopping(Feed),
     /// Its stream has ended; unsettled deliveries are left.
     Ended,
 }
@@ -87,6 +85,11 @@ impl Consumers {
         self.shared_prefetch = u32::from(count);
     }
 
+    /// Most unsettled deliveries of a consumer that begins; 0 is no bound.
+    pub(super) fn prefetch(&self) -> u32 {
+        if self.prefetch == 0 { self.shared_prefetch } else { self.prefetch }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.consumers.len()
     }
@@ -115,10 +118,10 @@ impl Consumers {
     }
 
     /// The broker has started it.
-    pub(super) fn started(&mut self, id: ConsumerId, source: Source, timeout: Option<Duration>) -> Option<ShortText> {
+    pub(super) fn started(&mut self, id: ConsumerId, feed: Feed, timeout: Option<Duration>) -> Option<ShortText> {
         let consumer = self.consumers.get_mut(&id)?;
         consumer.timeout = timeout;
-        consumer.state = State::Running(source);
+        consumer.state = State::Running(feed);
         Some(consumer.tag.clone())
     }
 
@@ -134,10 +137,10 @@ impl Consumers {
             .iter_mut()
             .find(|(_, consumer)| consumer.tag == *tag && matches!(consumer.state, State::Opening | State::Running(_)));
         let (id, consumer) = found?;
-        let State::Running(source) = &consumer.state else { return None };
-        let source = source.clone();
-        requeue(&mut self.settles, &source, consumer.held.drain(..));
-        consumer.state = State::Stopping(source);
+        let State::Running(feed) = &consumer.state else { return None };
+        let feed = feed.clone();
+        requeue(&mut self.settles, &feed, consumer.held.drain(..));
+        consumer.state = State::Stopping(feed);
         link.actions.push(Action::Stop(*id));
         Some(*id)
     }
@@ -184,10 +187,7 @@ impl Consumers {
                 consumer.held.extend(messages);
                 self.send_held(link, lane, deliveries);
             }
-            State::Stopping(source) => {
-                let source = source.clone();
-                requeue(&mut self.settles, &source, messages.into_iter());
-            }
+            State::Stopping(feed) => requeue(&mut self.settles, feed, messages.into_iter()),
             State::Opening | State::Ended => {}
         }
         self.top_up(link, deliveries);
@@ -211,7 +211,7 @@ impl Consumers {
 
     fn send_held(&mut self, link: &mut Link, lane: Lane, deliveries: &mut Deliveries) {
         for (id, consumer) in &mut self.consumers {
-            let State::Running(source) = &consumer.state else { continue };
+            let State::Running(feed) = &consumer.state else { continue };
             while !consumer.held.is_empty() {
                 let room = match consumer.mode {
                     Mode::NoAcks => u32::MAX,
@@ -222,15 +222,14 @@ impl Consumers {
                 }
                 let Some(message) = consumer.held.pop_front() else { break };
                 let tag = deliveries.next_tag();
-                if let Some(receipt) = message.receipt {
-                    match consumer.mode {
-                        Mode::NoAcks => settling::add(&mut self.settles, source, receipt, Verdict::Ack),
-                        Mode::Acks => {
-                            let due = Due::of(link.now, consumer.timeout);
-                            let source = source.clone();
-                            deliveries.add(tag, Unsettled { source, receipt, consumer: Some(*id), due });
-                            consumer.unsettled += 1;
-                        }
+                let lease = Lease::of(feed, message.receipt);
+                match (consumer.mode, lease) {
+                    (Mode::NoAcks, None) => {}
+                    (Mode::NoAcks, Some(lease)) => settling::add(&mut self.settles, &lease, Verdict::Ack),
+                    (Mode::Acks, lease) => {
+                        let due = Due::of(link.now, consumer.timeout);
+                        deliveries.add(tag, Unsettled { lease, consumer: Some(*id), due });
+                        consumer.unsettled += 1;
                     }
                 }
                 link.deliver(lane.number, &consumer.tag, tag, message);
@@ -273,8 +272,8 @@ impl Consumer {
     }
 }
 
-fn requeue(settles: &mut Vec<Settle>, source: &Source, messages: impl Iterator<Item = Delivered>) {
-    for receipt in messages.filter_map(|message| message.receipt) {
-        settling::add(settles, source, receipt, Verdict::Requeue);
+fn requeue(settles: &mut Vec<Settle>, feed: &Feed, messages: impl Iterator<Item = Delivered>) {
+    for lease in messages.filter_map(|message| Lease::of(feed, message.receipt)) {
+        settling::add(settles, &lease, Verdict::Requeue);
     }
 }

@@ -6,7 +6,7 @@ use super::channel::{Channel, Reply, Told, Waiting, not_from_a_client};
 use super::consuming::{Ended, Mode};
 use super::link::Link;
 use super::publishing::REPLY_QUEUE;
-use super::settling::{self, Due, Unsettled};
+use super::settling::{self, Due, Lease, Unsettled};
 use crate::codec::class::{basic, tx};
 use crate::codec::{Properties, ReplyCode, ShortText};
 use crate::limits::CHANNEL_CONSUMERS_MAX;
@@ -120,7 +120,8 @@ impl Channel {
         let told = Told::unless(consume.no_wait);
         let id = link.new_consumer();
         self.consumers.add(id, consume.consumer_tag.clone(), mode);
-        self.ask(link, Ask::Consume(id, consume, 0), Reply::Consume(id), told);
+        let prefetch = self.consumers.prefetch();
+        self.ask(link, Ask::Consume(id, consume, prefetch), Reply::Consume(id), told);
         Ok(())
     }
 
@@ -227,8 +228,8 @@ impl Channel {
                 Err(close)
             }
             (_, Err(close)) => Err(close),
-            (Reply::Consume(id), Ok(Answer::Consuming { source, timeout })) => {
-                let Some(consumer_tag) = self.consumers.started(*id, source, timeout) else { return Ok(()) };
+            (Reply::Consume(id), Ok(Answer::Consuming { feed, timeout })) => {
+                let Some(consumer_tag) = self.consumers.started(*id, feed, timeout) else { return Ok(()) };
                 if told == Told::Yes {
                     link.send(channel, &basic::ConsumeOk { consumer_tag });
                 }
@@ -242,11 +243,12 @@ impl Channel {
             (Reply::Get { no_ack }, Ok(Answer::Got { source, delivered, left, timeout })) => {
                 let delivery_tag = self.deliveries.next_tag();
                 if let Some(receipt) = delivered.receipt {
+                    let lease = Lease { source, receipt };
                     if *no_ack {
-                        settling::add(&mut self.consumers.settles, &source, receipt, Verdict::Ack);
+                        settling::add(&mut self.consumers.settles, &lease, Verdict::Ack);
                     } else {
                         let due = Due::of(link.now, timeout);
-                        self.deliveries.add(delivery_tag, Unsettled { source, receipt, consumer: None, due });
+                        self.deliveries.add(delivery_tag, Unsettled { lease: Some(lease), consumer: None, due });
                     }
                 }
                 let method = basic::GetOk {

@@ -42,8 +42,8 @@ impl Channel {
         if let Some(transaction) = self.transaction.take() {
             all.extend(transaction.settled.into_iter().flat_map(|(_, deliveries)| deliveries));
         }
-        for (_, delivery) in all {
-            settling::add(&mut self.settles, &delivery.source, delivery.receipt, Verdict::Requeue);
+        for lease in all.iter().filter_map(|(_, delivery)| delivery.lease.as_ref()) {
+            settling::add(&mut self.settles, lease, Verdict::Requeue);
         }
         self.consumers.drop_all();
         self.flush(link);

@@ -25,7 +25,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 pub use ask::{
-    Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Login, Proof, Publication, Settle, Ticket, Verdict,
+    Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Feed, Login, Proof, Publication, Settle, Ticket, Verdict,
 };
 pub use handshake::Identity;
 

@@ -8,18 +8,32 @@ use std::time::Duration;
 use model::name::Source;
 use model::receipt::Receipt;
 
-use super::ask::{Close, ConsumerId, Settle, Verdict};
+use super::ask::{Close, ConsumerId, Feed, Settle, Verdict};
 use crate::codec::ReplyCode;
 
 /// A delivery that waits to be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unsettled {
-    pub(super) source: Source,
-    pub(super) receipt: Receipt,
+    /// What the broker is told of it; nothing when it was read from a stream.
+    pub(super) lease: Option<Lease>,
     /// Its consumer; none when it was asked for by `get`.
     pub(super) consumer: Option<ConsumerId>,
     /// When it must be settled, and how long that was from its delivery.
     pub(super) due: Option<Due>,
+}
+
+/// What settles a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub(super) source: Source,
+    pub(super) receipt: Receipt,
+}
+
+impl Lease {
+    /// The lease of a message, if it has one.
+    pub(super) fn of(feed: &Feed, receipt: Option<Receipt>) -> Option<Self> {
+        Some(Self { source: feed.source()?.clone(), receipt: receipt? })
+    }
 }
 
 /// The end of the time to settle a delivery.
@@ -104,15 +118,16 @@ impl Deliveries {
 }
 
 /// Puts a settlement to others; neighbours that are alike become one.
-pub(super) fn add(settles: &mut Vec<Settle>, source: &Source, receipt: Receipt, verdict: Verdict) {
+pub(super) fn add(settles: &mut Vec<Settle>, lease: &Lease, verdict: Verdict) {
+    let Lease { source, receipt } = lease;
     match settles.last_mut() {
         Some(last)
             if last.verdict == verdict
                 && last.source == *source
                 && last.receipts.len() < model::limits::RECEIPTS_MAX =>
         {
-            last.receipts.push(receipt);
+            last.receipts.push(*receipt);
         }
-        _ => settles.push(Settle { source: source.clone(), receipts: vec![receipt], verdict }),
+        _ => settles.push(Settle { source: source.clone(), receipts: vec![*receipt], verdict }),
     }
 }

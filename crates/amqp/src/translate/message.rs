@@ -5,15 +5,17 @@
 use bytes::Bytes;
 use model::header::Headers;
 use model::message::{Delivery, Message, MessageId, NewMessage, Persistence, Properties};
-use model::name::Source;
 use model::number::{Priority, Span};
 
 use super::{death, table};
 use crate::codec::{self, ShortText, Table, Value};
-use crate::session::{Delivered, Publication};
+use crate::session::{Delivered, Feed, Publication};
 
 /// The header that deduplicates, on queues that do.
 const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
+
+/// The header that is a message's key: what has one stays in one partition, and in order where a queue keeps keys so.
+const KEY_HEADER: &str = "x-message-key";
 
 const TRANSIENT: u8 = 1;
 const PERSISTENT: u8 = 2;
@@ -28,7 +30,9 @@ fn short(text: Option<String>) -> Option<ShortText> {
 
 /// A message on its way in.
 pub(crate) fn new_message(properties: codec::Properties, body: Bytes) -> NewMessage {
-    let headers = table::headers(properties.headers.unwrap_or_default());
+    let mut table = properties.headers.unwrap_or_default();
+    let key = take_key(&mut table);
+    let headers = table::headers(table);
     let id = model::header::header(&headers, DEDUPLICATION_HEADER)
         .and_then(|value| value.as_text())
         .and_then(|id| MessageId::parse(id).ok());
@@ -54,6 +58,7 @@ pub(crate) fn new_message(properties: codec::Properties, body: Bytes) -> NewMess
         body,
         headers,
         content_type: text(properties.content_type),
+        key,
         priority: properties.priority.map(Priority::new).unwrap_or_default(),
         ttl,
         id,
@@ -62,16 +67,36 @@ pub(crate) fn new_message(properties: codec::Properties, body: Bytes) -> NewMess
     }
 }
 
+/// Takes the key out of the headers; one that is neither text nor bytes stays a header.
+fn take_key(headers: &mut Table) -> Option<Bytes> {
+    let place = headers.0.iter().position(|(name, value)| name.as_str() == KEY_HEADER && value.as_bytes().is_some())?;
+    let (_, value) = headers.0.remove(place);
+    value.as_bytes().cloned()
+}
+
+fn shown_key(key: &Bytes) -> Value {
+    if std::str::from_utf8(key).is_ok() { Value::Text(key.clone()) } else { Value::Binary(key.clone()) }
+}
+
 /// A message on its way out.
-pub(crate) fn delivered(delivery: Delivery, source: &Source) -> Delivered {
-    let Delivery { message, receipt, attempt, dead_letter, .. } = delivery;
+pub(crate) fn delivered(delivery: Delivery, feed: &Feed) -> Delivered {
+    let Delivery { message, receipt, attempt, dead_letter, partition, offset, .. } = delivery;
     let way = dead_letter.as_ref().and_then(|dead| dead.routed.clone()).or_else(|| message.routed.as_deref().cloned());
     let (exchange, routing_key) = match way {
         Some(way) => (ShortText::cut(way.exchange.as_str()), ShortText::cut(way.routing_key.as_str())),
         // It went straight to the queue: as if by the default exchange.
-        None => (ShortText::default(), ShortText::cut(name(source))),
+        None => (ShortText::default(), ShortText::cut(feed.name())),
     };
     let mut extra = Table::default();
+    if let Some(key) = &message.key {
+        extra.put(KEY_HEADER, shown_key(key));
+    }
+    if let Some(offset) = offset {
+        extra.put("x-stream-offset", Value::I64(i64::try_from(offset.get()).unwrap_or(i64::MAX)));
+    }
+    if matches!(feed, Feed::SuperStream(_)) {
+        extra.put("x-partition", Value::I64(i64::from(partition.get())));
+    }
     if let Some(dead) = &dead_letter {
         death::put_headers(&mut extra, dead);
     }
@@ -84,13 +109,6 @@ pub(crate) fn delivered(delivery: Delivery, source: &Source) -> Delivered {
         properties.expiration = None;
     }
     Delivered { receipt, redelivered: attempt.get() > 1, exchange, routing_key, properties, body: message.body }
-}
-
-fn name(source: &Source) -> &str {
-    match source {
-        Source::Queue(queue) => queue.name.as_str(),
-        Source::Subscription(subscription) => subscription.topic.name.as_str(),
-    }
 }
 
 fn properties(message: &Message, extra: Table) -> codec::Properties {

@@ -7,6 +7,7 @@ mod death;
 mod exchange;
 mod message;
 mod queue;
+mod stream;
 mod table;
 
 use model::name::NamespaceName;
@@ -15,6 +16,9 @@ pub(crate) use close::close;
 pub(crate) use exchange::{binding_arguments, exchange_inequivalence, exchange_settings, extra_keys};
 pub(crate) use message::{delivered, direct_reply, new_message};
 pub(crate) use queue::{inequivalence, queue_settings};
+pub(crate) use stream::{
+    StreamOffset, is_stream, not_a_queue, not_a_stream, stream_inequivalence, stream_offset, stream_settings,
+};
 
 /// The virtual host of a namespace.
 pub(crate) fn host(namespace: &NamespaceName) -> &str {

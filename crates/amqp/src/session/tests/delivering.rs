@@ -159,3 +159,25 @@ fn the_server_names_a_consumer() {
     let heard = talk.consume("", false);
     assert!(heard.starts_with("1 ConsumeOk consumer_tag: 'amq.ctag-token-"), "{heard}");
 }
+
+#[test]
+fn a_stream_is_read_and_acknowledgements_give_credit_only() {
+    let mut talk = Talk::with_channel();
+    qos(&mut talk, 2, false);
+    talk.say(1, basic::Consume { queue: short("s"), consumer_tag: short("c"), ..basic::Consume::default() });
+    let (_, Ask::Consume(_, _, prefetch)) = &talk.open[0] else { panic!("{:?}", talk.open) };
+    assert_eq!(*prefetch, 2);
+    let topic = TopicRef { namespace: NamespaceName::default(), name: TopicName::parse("s").unwrap() };
+    let started = talk.answer(Ok(Answer::Consuming { feed: Feed::Stream(topic), timeout: None }));
+    assert_eq!(started, "1 ConsumeOk consumer_tag: 'c'\ngrant 0 2");
+    let read = |numbers: std::ops::RangeInclusive<u64>| {
+        numbers.map(|number| Delivered { receipt: None, ..message(number) }).collect()
+    };
+    talk.session.deliver(talk.consumers[0], read(1..=2), talk.now);
+    assert_eq!(tags(&talk.heard()), ["1", "2"]);
+    assert_eq!(ack(&mut talk, 1, false), "grant 0 1");
+    assert_eq!(talk.say(1, basic::Reject { delivery_tag: 2, requeue: true }), "grant 0 1", "nothing goes back");
+    talk.session.deliver(talk.consumers[0], read(3..=3), talk.now);
+    talk.heard();
+    assert_eq!(talk.say(1, channel::Close::default()), "1 CloseOk\ndrop 0");
+}

@@ -39,7 +39,7 @@ fn agree(ask: &Ask) -> Answer {
         Ask::PurgeQueue(_) | Ask::DeleteQueue(_) => Answer::Removed(0),
         Ask::Publish(messages) => Answer::Published(vec![Fate::Unroutable; messages.len()]),
         Ask::Get(_) => Answer::Got { source: queue("q"), delivered: message(1), left: 0, timeout: None },
-        Ask::Consume(..) => Answer::Consuming { source: queue("q"), timeout: None },
+        Ask::Consume(..) => Answer::Consuming { feed: Feed::Leased(queue("q")), timeout: None },
         _ => Answer::Done,
     }
 }

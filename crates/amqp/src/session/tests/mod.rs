@@ -11,11 +11,11 @@ mod timeouts;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use model::name::{NamespaceName, QueueName, QueueRef, Source};
+use model::name::{NamespaceName, QueueName, QueueRef, Source, TopicName, TopicRef};
 use model::number::{Attempt, Epoch, Partition, QueueId, Sequence};
 use model::receipt::{Receipt, ReceiptSource};
 
-use super::{Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Identity, Proof, Session, Ticket};
+use super::{Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Feed, Identity, Proof, Session, Ticket};
 use crate::codec::class::{basic, channel, confirm, connection as class};
 use crate::codec::frame;
 use crate::codec::properties::ContentHeader;
@@ -154,7 +154,7 @@ impl Talk {
         let consume =
             basic::Consume { queue: short("q"), consumer_tag: short(tag), no_ack, ..basic::Consume::default() };
         self.say(1, consume);
-        self.answer(Ok(Answer::Consuming { source: queue("q"), timeout: self.timeout }))
+        self.answer(Ok(Answer::Consuming { feed: Feed::Leased(queue("q")), timeout: self.timeout }))
     }
 
     /// The broker delivers to a consumer.
