@@ -4,5 +4,6 @@ mod suite;
 mod world;
 
 suite::amqp::amqp_suite!(Serve);
+suite::pairs::pairs_suite!(Serve);
 suite::exchanges::exchanges_suite!(Serve);
 suite::doors::doors_suite!(Serve);

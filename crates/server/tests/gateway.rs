@@ -13,4 +13,5 @@ suite::people::people_suite!(Gateway);
 suite::standing::standing_suite!(Gateway);
 suite::doors::doors_suite!(Gateway);
 suite::amqp::amqp_suite!(Gateway);
+suite::pairs::pairs_suite!(Gateway);
 suite::exchanges::exchanges_suite!(Gateway);

@@ -114,7 +114,9 @@ pub(crate) fn delivered(delivery: Delivery, feed: &Feed) -> Delivered {
 fn properties(message: &Message, extra: Table) -> codec::Properties {
     let kept = message.properties.as_deref().cloned().unwrap_or_default();
     let came_by_exchange = message.routed.is_some();
+    // AMQP promises that this user is proven: another one that a producer elsewhere wrote is not shown.
     // The broker's id is shown to those who publish elsewhere and know it from there.
+    let sender = || (!came_by_exchange).then(|| message.sender.to_string());
     let id = || (!came_by_exchange).then(|| message.id.as_str().to_owned());
     codec::Properties {
         content_type: short(message.content_type.clone()),
@@ -131,7 +133,7 @@ fn properties(message: &Message, extra: Table) -> codec::Properties {
         message_id: short(kept.message_id.or_else(id)),
         timestamp: kept.made_at.map(table::seconds),
         kind: short(kept.kind),
-        user_id: short(kept.user_id),
+        user_id: short(kept.user_id.filter(|user| **user == *message.sender).or_else(sender)),
         app_id: short(kept.application),
         cluster_id: short(kept.cluster_id),
     }

@@ -7,6 +7,7 @@
 pub(crate) mod amqp;
 pub(crate) mod doors;
 pub(crate) mod exchanges;
+pub(crate) mod pairs;
 pub(crate) mod people;
 pub(crate) mod queue_life;
 pub(crate) mod queues;
