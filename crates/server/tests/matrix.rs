@@ -1,5 +1,5 @@
 //! The matrix of access: every operation, asked by people of every kind, over things of every kind, through REST and
-//! through gRPC; each answer is what the rules say, and the same through both doors.
+//! through gRPC, and through AMQP where it has a method for it; each answer is what the rules say, at every door.
 //! Invariant: what is expected comes from `cells/rules.rs`, which knows nothing of the product.
 //! Changes when an operation comes or a rule of access changes.
 
@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use cells::people::{self, Person, Standing};
 use cells::things::{self, Column, Subject, Thing};
-use cells::{Door, grpc as through_grpc, rest, rules};
-use world::{Client, Grpc, PASSWORD, Report, Shape, World, texts};
+use cells::{Door, amqp as through_amqp, grpc as through_grpc, rest, rules};
+use world::{Amqp, Client, Grpc, PASSWORD, Report, Shape, World, texts};
 
 /// People who ask at the same time.
 const LANES: usize = 12;
@@ -38,7 +38,7 @@ fn every_operation_has_a_row() {
 }
 
 #[test]
-fn everybody_gets_what_the_rules_say_through_both_doors() {
+fn everybody_gets_what_the_rules_say_through_every_door() {
     let world = World::new(Shape::Serve);
     let _report = Report(&world);
     let started = Instant::now();
@@ -60,7 +60,8 @@ fn everybody_gets_what_the_rules_say_through_both_doors() {
                         Standing::Nobody => world.nobody(),
                         _ => world.nobody().with_token(&token),
                     };
-                    let mut row = Row { world: &world, person, token, client, stranger, grpc: &grpc };
+                    let amqp = amqp_of(&world, person, &token);
+                    let mut row = Row { world: &world, person, token, client, stranger, grpc: &grpc, amqp };
                     let (asked, differ) = row.ask_everything();
                     cells.fetch_add(asked, Ordering::Relaxed);
                     wrong.lock().unwrap().extend(differ);
@@ -81,6 +82,18 @@ struct Row<'a> {
     client: Client,
     stranger: Client,
     grpc: &'a Grpc,
+    /// The connection that the token opened; nobody else has one.
+    amqp: Option<Amqp>,
+}
+
+/// A connection by a token in the place of the password, for those who are let in.
+fn amqp_of(world: &World, person: &Person, token: &str) -> Option<Amqp> {
+    let opened = Amqp::open(world.amqp_door(), &person.name, token);
+    if person.standing == Standing::LoggedIn {
+        return Some(opened.unwrap());
+    }
+    assert_eq!(opened.err().map(|closed| closed.code), Some(403), "{} is let in", person.name);
+    None
 }
 
 impl Row<'_> {
@@ -109,6 +122,16 @@ impl Row<'_> {
                         let person = &self.person.name;
                         differ
                             .push(format!("{person}: {name} {column:?} {subject:?} {door:?}: {said}, not {expected}"));
+                    }
+                }
+                if let Some((said, expected)) = self.ask_amqp(operation, &thing, expected) {
+                    asked += 1;
+                    if said != expected {
+                        let (column, person) = (thing.column, &self.person.name);
+                        differ.push(format!(
+                            "{person}: {name} {column:?} {:?} Amqp: {said}, not {expected}",
+                            thing.subject
+                        ));
                     }
                 }
             }
@@ -149,6 +172,15 @@ impl Row<'_> {
         }
         self.undo(operation, &subject, &said);
         said
+    }
+
+    /// Asks over AMQP what it has a method for: what it said, and what it should have.
+    fn ask_amqp(&mut self, operation: OperationKind, thing: &Thing, by_rules: &str) -> Option<(String, &'static str)> {
+        let amqp = self.amqp.as_mut()?;
+        let expected = through_amqp::expected(operation, self.person, thing, by_rules)?;
+        let said = through_amqp::ask(amqp, operation, &thing.subject)?;
+        self.undo(operation, &thing.subject, &said);
+        Some((said, expected))
     }
 
     /// What is asked for: users and tokens to do away with are made when somebody may.

@@ -58,12 +58,10 @@ impl Errand {
                 return Err(self.queue_failure(&get.queue, &failure));
             }
         };
-        if ready == 0 {
-            return Ok(Answer::Empty);
-        }
         let timeout = self.timeout(own);
-        // A message that was just given back is handed out again a moment later.
-        let wait = Span::new(GET_WAIT_MS);
+        // A message that was just given back is handed out again a moment later. Where nothing is ready, the right to take
+        // is asked for nevertheless.
+        let wait = Span::new(if ready == 0 { 0 } else { GET_WAIT_MS });
         let lease = Some(Span::new(GOT_LEASE_MS));
         let request = Receive { source: source.clone(), max: 1, wait, lease, member: None };
         let received = match self.call(request).await {
@@ -75,7 +73,7 @@ impl Errand {
         };
         let Some(delivery) = received.deliveries.into_iter().next() else { return Ok(Answer::Empty) };
         let delivered = translate::delivered(delivery, &Feed::Leased(source.clone()));
-        Ok(Answer::Got { delivered, left: ready - 1, source, timeout })
+        Ok(Answer::Got { delivered, left: ready.saturating_sub(1), source, timeout })
     }
 
     pub(super) async fn consume(

@@ -1,9 +1,11 @@
-//! The cells of the matrix of access: rows are people, columns are things, and each is asked through two doors.
-//! Invariant: `rules` knows nothing of the product, `rest` and `grpc` know nothing of the rules.
+//! The cells of the matrix of access: rows are people, columns are things, and each is asked through every door
+//! that has a word for it.
+//! Invariant: `rules` knows nothing of the product, `rest`, `grpc` and `amqp` know nothing of the rules.
 //! Used by `matrix`.
 
 #![allow(clippy::unwrap_used, dead_code, reason = "a test that meets the impossible stops there")]
 
+pub(crate) mod amqp;
 pub(crate) mod grpc;
 pub(crate) mod people;
 pub(crate) mod rest;

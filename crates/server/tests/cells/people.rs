@@ -6,7 +6,7 @@ use model::access::{NamePattern, ResourceKind, ResourcePattern};
 use model::name::NamespaceName;
 use serde_json::{Value, json};
 
-use super::things::{Column, Place, place};
+use super::things::{Column, Place, place, topic_place};
 use crate::world::{Client, PASSWORD, World};
 
 /// Every right.
@@ -108,7 +108,8 @@ fn person(name: String, roles: &[&'static str]) -> Person {
 fn literal(name: &str) -> Vec<Pattern> {
     let named = |kind| {
         [Column::Own, Column::Foreign, Column::Missing].map(|column| {
-            let Place { namespace, name } = place(column, name);
+            let Place { namespace, name } =
+                if kind == "topic" { topic_place(column, name) } else { place(column, name) };
             Pattern { kind, namespace, name, prefix: false }
         })
     };
@@ -168,11 +169,11 @@ pub(crate) fn settle(world: &World, stranger: &mut Client, person: &Person) -> S
     // As an administrator it may make what it is to own; its roles come afterwards.
     admin.put(&path, &json!({"password": PASSWORD, "roles": ["admin"]})).ok(201);
     let mut session = world.login(name);
-    furnish(&mut session, &place(Column::Own, name), name);
+    furnish(&mut session, Column::Own, name);
     for column in [Column::Foreign, Column::Outside, Column::Elsewhere] {
-        furnish(stranger, &place(column, name), name);
+        furnish(stranger, column, name);
     }
-    subscribe(&mut session, &place(Column::Foreign, name), "mine-", name);
+    subscribe(&mut session, &topic_place(Column::Foreign, name), "mine-", name);
     admin.patch(&path, &json!({"roles": person.roles})).ok(200);
     for (effect, rule) in [("allow", &person.allow), ("deny", &person.deny)] {
         let patterns = rule.iter().flat_map(|rule| rule.patterns.iter().map(move |pattern| (pattern, &rule.rights)));
@@ -207,12 +208,12 @@ pub(crate) fn settle(world: &World, stranger: &mut Client, person: &Person) -> S
 }
 
 /// Makes a queue that is never empty, a topic and its subscriptions, and an exchange that a binding leaves.
-fn furnish(owner: &mut Client, place: &Place, person: &str) {
-    let Place { namespace, name } = place;
+fn furnish(owner: &mut Client, column: Column, person: &str) {
+    let (Place { namespace, name }, topic) = (place(column, person), topic_place(column, person));
     let queue = format!("/v1/namespaces/{namespace}/queues/{name}");
     owner.put(&queue, &Value::Null).ok(201);
-    owner.put(&format!("/v1/namespaces/{namespace}/topics/{name}"), &Value::Null).ok(201);
-    subscribe(owner, place, "", person);
+    owner.put(&format!("/v1/namespaces/{namespace}/topics/{}", topic.name), &Value::Null).ok(201);
+    subscribe(owner, &topic, "", person);
     owner.post(&format!("{queue}/messages"), &json!({"messages": [{"body": "stays"}]})).ok(201);
     owner.put(&format!("/v1/namespaces/{namespace}/exchanges/{name}"), &json!({"kind": "direct"})).ok(201);
     let itself = json!({"source": name, "destination": {"kind": "exchange", "name": name}, "routing_key": "stays"});

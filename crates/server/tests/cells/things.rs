@@ -98,6 +98,14 @@ pub(crate) fn place(column: Column, person: &str) -> Place {
     }
 }
 
+/// The same for topics: they have names of their own, since AMQP takes a queue for what has the name of one.
+pub(crate) fn topic_place(column: Column, person: &str) -> Place {
+    match column {
+        Column::AuditLog | Column::Broker => place(column, person),
+        _ => place(column, &format!("topic.{person}")),
+    }
+}
+
 const THERE: [Column; 4] = [Column::Own, Column::Foreign, Column::Outside, Column::Elsewhere];
 const NOT_THERE: [Column; 3] = [Column::Missing, Column::MissingOutside, Column::Nowhere];
 
@@ -113,7 +121,7 @@ pub(crate) fn of(word: &str, person: &Person) -> Vec<Thing> {
         }
         "topic" => columns()
             .chain([(Column::AuditLog, true)])
-            .map(|(column, there)| thing(column, Subject::Topic(place(column, name)), there))
+            .map(|(column, there)| thing(column, Subject::Topic(topic_place(column, name)), there))
             .collect(),
         "subscription" => columns()
             .chain([(Column::MineOfForeign, true), (Column::MissingOfForeign, false)])
@@ -123,7 +131,7 @@ pub(crate) fn of(word: &str, person: &Person) -> Vec<Thing> {
                     Column::MissingOfForeign => "missing-",
                     _ => "",
                 };
-                thing(column, Subject::Subscription(place(column, name), start), there)
+                thing(column, Subject::Subscription(topic_place(column, name), start), there)
             })
             .collect(),
         "user" => vec![
