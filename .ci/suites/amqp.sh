@@ -1,21 +1,18 @@
 #!/usr/bin/env bash
 # RabbitMQ's clients against the binary, unmodified, each with a whole scenario and the broker killed in its middle: pika,
-# aio-pika, amqplib, amqp-connection-manager and RabbitMQ's own for Java; Celery as the framework that most people use.
-# Those that compile long or come through other registries are in amqp-go, amqp-lapin and amqp-frameworks. What differs
-# from RabbitMQ is in docs/amqp.md.
+# aio-pika, amqplib, amqp-connection-manager and RabbitMQ's own for Java. Those that compile long or come through other
+# registries are in amqp-go and amqp-lapin, frameworks in amqp-frameworks. What differs from RabbitMQ is in docs/amqp.md.
 # time limit: 600
 # apt: node:nodejs npm:npm javac:openjdk-17-jdk-headless curl:curl
-# pip: pika==1.4.4 aio-pika==10.2.1 celery==5.7.0
+# pip: pika==1.4.4 aio-pika==10.2.1
 set -euo pipefail
 source "$(dirname "$0")/amqp/broker.sh"
-python_packages "$0" "pika, aio_pika, celery"
+python_packages "$0" "pika, aio_pika"
 
 echo "== pika"
 timeout 120 python3 "$here/scenario_pika.py" "$url" "$restart"
 echo "== aio-pika"
 timeout 120 python3 "$here/scenario_aio_pika.py" "$url" "$restart"
-echo "== celery"
-timeout 180 python3 "$here/scenario_celery.py" "amqp://admin:$password@127.0.0.1:$port//" "$home"
 echo "== amqplib and amqp-connection-manager"
 mkdir "$home/node"
 cp "$here"/scenario_amqplib.js "$here"/scenario_connection_manager.js "$home/node"
@@ -28,4 +25,4 @@ cp "$here"/scenario_amqplib.js "$here"/scenario_connection_manager.js "$home/nod
 echo "== RabbitMQ's Java client"
 bash "$here/java/run.sh" "$target/ci-java" "$home/java" "$url" "$restart"
 no_complaints
-echo "6 clients, 0 failed"
+echo "5 clients, 0 failed"

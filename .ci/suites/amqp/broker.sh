@@ -10,8 +10,12 @@ here="$PWD/.ci/suites/amqp"
 
 home=$(mktemp -d)
 finish() {
+    local pid
     if [ -s "$home/pid" ]; then
-        kill "$(cat "$home/pid")" 2>/dev/null || true
+        pid=$(cat "$home/pid")
+        kill "$pid" 2>/dev/null || true
+        # Its folder is not written any more once it is gone.
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
     fi
     rm -rf "$home"
 }
