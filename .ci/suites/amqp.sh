@@ -23,6 +23,7 @@ cp "$here"/scenario_amqplib.js "$here"/scenario_connection_manager.js "$home/nod
     timeout 120 node scenario_connection_manager.js "$url" "$restart"
 )
 echo "== RabbitMQ's Java client"
-bash "$here/java/run.sh" "$target/ci-java" "$home/java" "$url" "$restart"
+bash "$here/java/compile.sh" "$target/ci-java" "$home/java"
+timeout 120 java -cp "$home/java:$target/ci-java/*" Scenario "$url" "$restart"
 no_complaints
 echo "5 clients, 0 failed"

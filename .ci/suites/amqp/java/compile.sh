@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the scenario against RabbitMQ's Java client and runs it. The client and the logging interface that it needs come
-# from Maven's repository, each with its checksum; no build tool is needed.
-# Called as: run.sh FOLDER-OF-JARS FOLDER-OF-CLASSES URL RESTART
+# Compiles the programs of this folder against RabbitMQ's Java client. The client and the logging interface that it needs
+# come from Maven's repository, each with its checksum; no build tool is needed.
+# Called as: compile.sh FOLDER-OF-JARS FOLDER-OF-CLASSES
 set -euo pipefail
 jars=$1 classes=$2
 repository="${MAVEN_REPOSITORY:-https://repo1.maven.org/maven2}"
@@ -15,5 +15,4 @@ done <<'JARS'
 7e1446499b359675d8aabe6af2de86b85e72ae8a2a932c0b40d0e5ba57097439 org/slf4j/slf4j-api/2.0.20/slf4j-api-2.0.20.jar
 6522080396fb339e99bae40d329a06d18d3190dc864020ac4ca943519d0fd85b org/slf4j/slf4j-nop/2.0.20/slf4j-nop-2.0.20.jar
 JARS
-javac -Xlint:all -Werror -cp "$jars/*" -d "$classes" "$(dirname "$0")/Scenario.java"
-timeout 120 java -cp "$classes:$jars/*" Scenario "$3" "$4"
+javac -Xlint:all -Werror -cp "$jars/*" -d "$classes" "$(dirname "$0")"/*.java
