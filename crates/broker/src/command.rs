@@ -116,7 +116,7 @@ pub struct RoutedRecord {
     pub keys: Vec<RoutingKey>,
     /// What becomes of it when no rule fits.
     pub unroutable: Unroutable,
-    /// The message, encoded by `record::encode_routed`.
+    /// The message, encoded by `record::write`.
     pub record: Bytes,
 }
 

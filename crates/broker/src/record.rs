@@ -89,12 +89,18 @@ pub struct Head {
 
 /// Encodes a message with the id it is known by and its authenticated sender.
 pub fn encode(message: &NewMessage, id: &MessageId, sender: &str) -> Bytes {
-    encode_routed(message, id, sender, None)
+    let mut writer = Writer::with_capacity(room(message));
+    write(&mut writer, message, id, sender, None);
+    writer.finish()
 }
 
-/// The same for a message that was published to an exchange.
-pub fn encode_routed(message: &NewMessage, id: &MessageId, sender: &str, way: Option<&Routed>) -> Bytes {
-    let mut writer = Writer::with_capacity(message.size() + 96);
+/// Room that a message is likely to take; more is taken when it is not enough.
+pub fn room(message: &NewMessage) -> usize {
+    message.size() + 96
+}
+
+/// Writes one message; with the way that it took if it was published to an exchange.
+pub fn write(writer: &mut Writer, message: &NewMessage, id: &MessageId, sender: &str, way: Option<&Routed>) {
     let is_plain =
         message.properties.is_none() && way.is_none() && !message.headers.iter().any(|(_, value)| is_newer(value));
     writer.u8(if is_plain { VERSION_PLAIN } else { VERSION });
@@ -131,14 +137,13 @@ pub fn encode_routed(message: &NewMessage, id: &MessageId, sender: &str, way: Op
         writer.text(content_type);
     }
     if let Some(properties) = &message.properties {
-        properties.write(&mut writer);
+        properties.write(writer);
     }
     if let Some(way) = way {
-        way.write(&mut writer);
+        way.write(writer);
     }
-    message.headers.write(&mut writer);
+    message.headers.write(writer);
     writer.raw(&message.body);
-    writer.finish()
 }
 
 /// The fields before the headers, as they lie in the record.

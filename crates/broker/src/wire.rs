@@ -281,4 +281,9 @@ impl Writer {
     pub fn finish(self) -> Bytes {
         self.bytes.freeze()
     }
+
+    /// The bytes since the last part, which share one buffer with the other parts.
+    pub fn part(&mut self) -> Bytes {
+        self.bytes.split().freeze()
+    }
 }

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
-use broker::record::{Envelope, Head, IdHash, KeyHash, decode, encode, encode_routed};
+use broker::record::{Envelope, Head, IdHash, KeyHash, decode, encode, write};
+use broker::wire::Writer;
 use bytes::Bytes;
 use model::binding::RoutingKey;
 use model::message::{Availability, HeaderValue, MessageId, Narrow, NewMessage, Persistence, Properties, Routed};
@@ -95,11 +96,21 @@ prop_compose! {
     }
 }
 
+/// The record of a message of Ann's, behind another in the same buffer.
+fn encode_routed(message: &NewMessage, id: &MessageId, way: Option<&Routed>) -> Bytes {
+    let mut writer = Writer::new();
+    write(&mut writer, &NewMessage::new(Bytes::from_static(b"before")), id, "ann", None);
+    let before = writer.part();
+    write(&mut writer, message, id, "ann", way);
+    assert_eq!(before, encode(&NewMessage::new(Bytes::from_static(b"before")), id, "ann"));
+    writer.part()
+}
+
 proptest! {
     #[test]
     fn what_goes_in_comes_out(message in message(), published in any::<u64>(), way in way()) {
         let id = message.id.clone().unwrap_or_else(|| MessageId::parse("made-by-the-broker").unwrap());
-        let record = encode_routed(&message, &id, "ann", way.as_ref());
+        let record = encode_routed(&message, &id, way.as_ref());
         let envelope = Envelope::read(&record).unwrap();
         prop_assert_eq!(&envelope.headers, &message.headers);
         prop_assert_eq!(&envelope.properties, &message.properties);
@@ -187,7 +198,7 @@ fn the_bytes_of_version_two_are_fixed() {
     };
     let way =
         Routed { exchange: ExchangeName::parse("amq.topic").unwrap(), routing_key: RoutingKey::parse("a.b").unwrap() };
-    let record = encode_routed(&message, &MessageId::parse("m1").unwrap(), "ann", Some(&way));
+    let record = encode_routed(&message, &MessageId::parse("m1").unwrap(), Some(&way));
     let drawn: &[u8] = &[
         2, 48, 0, 0, // version, flags: properties and way, priority, available now
         2, 0, 0, 0, b'm', b'1', // id

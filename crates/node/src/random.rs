@@ -1,6 +1,7 @@
 //! Chance: the only place of the node that draws random bytes, from the operating system.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{Cursor, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::message::MessageId;
@@ -21,6 +22,9 @@ pub(crate) fn text<const N: usize>() -> String {
     text
 }
 
+/// Bytes of a message id that is made here: 16 of the process, a dash, and a count of at most 16.
+const ID_BYTES_MAX: usize = 33;
+
 /// Makes message ids that no other process makes: a random part for the process, and a count.
 pub(crate) struct MessageIds {
     process: String,
@@ -34,6 +38,11 @@ impl MessageIds {
 
     pub(crate) fn next(&self) -> MessageId {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        MessageId::parse(&format!("{}-{count:x}", self.process)).expect("hexadecimal text is an id")
+        // One for each message: the text is put together without a piece of memory of its own.
+        let mut text = Cursor::new([0; ID_BYTES_MAX]);
+        write!(text, "{}-{count:x}", self.process).expect("the longest id fits");
+        let length = usize::try_from(text.position()).expect("a position in a short text");
+        let text = std::str::from_utf8(&text.get_ref()[..length]).expect("hexadecimal digits are text");
+        MessageId::parse(text).expect("hexadecimal text is an id")
     }
 }

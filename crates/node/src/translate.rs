@@ -5,6 +5,7 @@
 
 use broker::command::{Action, Principal, RoutedRecord};
 use broker::record;
+use broker::wire::Writer;
 use bytes::Bytes;
 use model::binding::PublishExchange;
 use model::caller::Caller;
@@ -53,15 +54,16 @@ pub(crate) fn publish_topic(request: &PublishTopic, ids: &MessageIds, sender: &s
 /// Encodes the messages of a publish through an exchange.
 pub(crate) fn publish_exchange(request: &PublishExchange, ids: &MessageIds, sender: &str) -> Result<Prepared, Refusal> {
     check_batch(request.messages.len(), PUBLISH_MESSAGES_MAX)?;
+    let mut writer = buffer(request.messages.iter().map(|routed| &routed.message));
     let mut routed = Vec::with_capacity(request.messages.len());
     let mut known = Vec::with_capacity(request.messages.len());
     for message in &request.messages {
         message.check()?;
         let id = message.message.id.clone().unwrap_or_else(|| ids.next());
         let way = Routed { exchange: request.exchange.name.clone(), routing_key: message.routing_key.clone() };
-        let record = record::encode_routed(&message.message, &id, sender, Some(&way));
+        record::write(&mut writer, &message.message, &id, sender, Some(&way));
         let keys = std::iter::once(&message.routing_key).chain(&message.extra_keys).cloned().collect();
-        routed.push(RoutedRecord { keys, unroutable: message.unroutable, record });
+        routed.push(RoutedRecord { keys, unroutable: message.unroutable, record: writer.part() });
         known.push(id);
     }
     let bytes = bounded(routed.iter().map(|routed| &routed.record))?;
@@ -70,19 +72,26 @@ pub(crate) fn publish_exchange(request: &PublishExchange, ids: &MessageIds, send
 }
 
 fn encode<'a>(
-    messages: impl Iterator<Item = &'a NewMessage>,
+    messages: impl Iterator<Item = &'a NewMessage> + Clone,
     ids: &MessageIds,
     sender: &str,
 ) -> Result<(Vec<Bytes>, Vec<MessageId>), Refusal> {
+    let mut writer = buffer(messages.clone());
     let mut records = Vec::with_capacity(messages.size_hint().0);
     let mut known = Vec::with_capacity(messages.size_hint().0);
     for message in messages {
         message.check()?;
         let id = message.id.clone().unwrap_or_else(|| ids.next());
-        records.push(record::encode(message, &id, sender));
+        record::write(&mut writer, message, &id, sender, None);
+        records.push(writer.part());
         known.push(id);
     }
     Ok((records, known))
+}
+
+/// One buffer for the records of a publish: a piece of memory for each would cost more than writing it.
+fn buffer<'a>(messages: impl Iterator<Item = &'a NewMessage>) -> Writer {
+    Writer::with_capacity(messages.map(record::room).sum())
 }
 
 fn bounded<'a>(records: impl ExactSizeIterator<Item = &'a Bytes>) -> Result<usize, Refusal> {

@@ -50,7 +50,7 @@ impl Local {
             data: folder.join("data"),
             http: Some(here),
             grpc: Some(here),
-            amqp: None,
+            amqp: Some(here),
             admin_password_file: Some(file),
             ..Settings::new(&Layers::new(None, |_| None, Vec::new())?)?
         };

@@ -138,6 +138,21 @@ fn the_demonstration_ends_equal() {
 }
 
 #[test]
+fn the_benchmark_of_amqp_stands_beside_another_broker() {
+    let home = tempfile::tempdir().unwrap();
+    let (server, _) = Server::bench(home.path(), "product");
+    let greeting: Value = serde_json::from_str(&server.lines[0]).unwrap();
+    let (address, password) = (greeting["amqp"].as_str().unwrap(), greeting["password"].as_str().unwrap());
+    let other = format!("amqp://admin:{password}@{address}/%2f");
+    let report = document(home.path(), &["bench", "--quick", "--amqp-url", &other]);
+    let rows = report["rows"].as_array().unwrap();
+    let targets: Vec<&str> = rows.iter().map(|row| row["target"].as_str().unwrap()).collect();
+    assert_eq!(targets, ["product", "classic", "quorum"].repeat(4));
+    assert!(rows.iter().all(|row| row["missing"] == 0 && row["doubled"] == 0), "{report}");
+    assert!(rows[0]["times_classic"].is_f64() && rows[6]["p99_of_quorum"].is_f64(), "{report}");
+}
+
+#[test]
 fn a_gateway_serves_and_drains() {
     let home = tempfile::tempdir().unwrap();
     let (_server, address) = Server::bench(home.path(), "null");

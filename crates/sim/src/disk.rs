@@ -4,8 +4,8 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use storage::disk::simulated::MemoryDisk;
 use storage::disk::{Disk, DiskFile, Lock, OpenMode};
@@ -20,6 +20,8 @@ struct Fuse {
     is_in_checkpoint: AtomicBool,
     calls: AtomicU64,
     reads: AtomicU64,
+    /// What was answered to each question for room: one for a batch of operations.
+    room: Mutex<Vec<u64>>,
     burst: tokio::sync::Notify,
 }
 
@@ -91,6 +93,22 @@ impl CutDisk {
         self.fuse.calls.load(Ordering::SeqCst)
     }
 
+    /// Questions for room that were answered.
+    #[must_use]
+    pub fn questions(&self) -> usize {
+        self.room().len()
+    }
+
+    /// The most free bytes that were answered since a count of questions; none when nobody asked.
+    #[must_use]
+    pub fn most_room(&self, since: usize) -> Option<u64> {
+        self.room()[since..].iter().max().copied()
+    }
+
+    fn room(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.fuse.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn change(&self) {
         if self.is_cut() {
             return;
@@ -147,7 +165,10 @@ impl Disk for CutDisk {
     }
 
     fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
-        self.under.free_bytes(folder)
+        let free = self.under.free_bytes(folder);
+        // A disk that does not say is taken for one that has room.
+        self.room().push(*free.as_ref().unwrap_or(&u64::MAX));
+        free
     }
 }
 

@@ -191,6 +191,12 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Fills an empty file with zeros.
+    pub(crate) fn fill(&self, length: u64) -> Result<(), Fault> {
+        let outcome = self.file.fill(length);
+        outcome.map_err(|error| self.fault(Operation::Write, 0, &error))
+    }
+
     pub(crate) fn sync(&self) -> Result<(), Fault> {
         let mut outcome = self.file.sync();
         if mutant::is_on(Mutant::RetryFailedSync) {

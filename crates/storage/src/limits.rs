@@ -30,6 +30,9 @@ pub const CHECKPOINT_SECTIONS_MAX: u32 = 4096;
 pub const SECTION_NAME_BYTES_MAX: usize = 64;
 /// Size of one write while a file is filled with zeros, and of one read while it is scanned.
 pub const CHUNK_BYTES: usize = 1 << 20;
+/// A write ends at a multiple of this, filled up with the zeros that are there anyway. No page of a new segment is in
+/// memory before its first write: one that covered a part of a page would read the rest from the disk first.
+pub const PAGE_BYTES: u64 = 4096;
 /// Times a read starts over because a truncation moved the log under it.
 pub const READ_ATTEMPTS_MAX: u32 = 8;
 /// Quiet time after a flush before the durable mark is synced. Long enough that a client which waits for

@@ -136,10 +136,12 @@ impl Core {
         let mut taken = 0;
         let chunk = want.bytes_max.0.saturating_add(INDEX_STRIDE_BYTES).min(file_size(CHUNK_BYTES));
         let is_first_read = frames.is_empty();
+        let mut is_met = false;
         walk(&file, start, end, chunk, |step| {
             if step.header.index < want.from {
                 return Ok(ControlFlow::Continue(()));
             }
+            is_met = true;
             let size = file_size(step.bytes.len());
             let is_beyond = step.header.index >= want.until || want.bytes_max.0 < taken + size;
             let is_owed = is_first_read && taken == 0 && step.header.index < want.until;
@@ -155,6 +157,9 @@ impl Core {
             taken += size;
             Ok(ControlFlow::Continue(()))
         })?;
+        if !is_met {
+            return Err(swallowed(&file, end));
+        }
         Ok(if taken == 0 { want.bytes_max.0 } else { taken })
     }
 
@@ -188,6 +193,13 @@ impl Core {
             });
             Ok(ControlFlow::Break(()))
         })?;
-        Ok(place.map(|place| (segment, place)))
+        let place = place.ok_or_else(|| swallowed(&file, end))?;
+        Ok(Some((segment, place)))
     }
+}
+
+/// The segment has the frame, and the walk came to its end without meeting it: a frame before it claims its bytes. Those
+/// that are passed over are not verified, for a read would have to read all that lies before.
+fn swallowed(file: &OpenFile, end: u64) -> Fault {
+    Fault::corrupt(&file.path, end, "a frame claims those behind it, up to here")
 }

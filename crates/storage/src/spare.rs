@@ -143,7 +143,7 @@ fn prepare(folder: &Folder, number: u64, capacity: u64) -> Result<Spare, Fault> 
         Err(fault) if fault.no_room() => return Err(full()),
         Err(fault) => return Err(fault),
     };
-    match file.write_zeros(0, capacity).and_then(|()| file.sync()) {
+    match file.fill(capacity).and_then(|()| file.sync()) {
         Ok(()) => Ok(Spare { file, name, capacity }),
         Err(fault) if fault.no_room() => {
             folder.remove(&name)?;

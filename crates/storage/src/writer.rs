@@ -12,7 +12,8 @@ use crate::fault::Fault;
 use crate::folder::{OpenFile, segment_name};
 use crate::frame;
 use crate::inbox::{AppendJob, Command, LogEnd, PlacedFrame, Placement, Waited, Work};
-use crate::little_endian::file_size;
+use crate::limits::PAGE_BYTES;
+use crate::little_endian::{buffer_size, file_size};
 use crate::log::Threads;
 use crate::mark::{DurableEnd, DurableMark, Ending, encode_purge};
 use crate::position::LogIndex;
@@ -248,6 +249,7 @@ impl Writer {
         }
         let active = self.active.as_ref().expect("frames were encoded for an active segment");
         let start = active.state.end - file_size(self.buffer.len());
+        fill_page(&mut self.buffer, start, active.segment.capacity);
         active.file.write(start, &self.buffer)?;
         if !mutant::is_on(Mutant::AckBeforeSync) {
             active.file.sync()?;
@@ -266,7 +268,9 @@ impl Writer {
         let spare = self.spares.remove(fitting.expect("a spare was obtained for each roll"));
         let first = placement.segment;
         let name = segment_name(first);
-        spare.file.write(0, &segment::encode_header(first, spare.capacity))?;
+        let mut header = segment::encode_header(first, spare.capacity);
+        fill_page(&mut header, 0, spare.capacity);
+        spare.file.write(0, &header)?;
         if !mutant::is_on(Mutant::RollWithoutSync) {
             spare.file.sync()?;
         }
@@ -332,6 +336,12 @@ impl Writer {
         self.is_mark_stale = false;
         Ok(())
     }
+}
+
+/// Lets what is written from `start` on end with a page, or with the file.
+fn fill_page(bytes: &mut Vec<u8>, start: u64, capacity: u64) {
+    let end = (start + file_size(bytes.len())).next_multiple_of(PAGE_BYTES).min(capacity);
+    bytes.resize(buffer_size(end - start), 0);
 }
 
 /// Closes a segment file and gives its new state.

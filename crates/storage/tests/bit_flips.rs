@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{append, frame, frames, settings, stepped, wait};
 use storage::disk::simulated::{MemoryDisk, PowerCut};
-use storage::{Fault, LogIndex, SectionName, SegmentStore, Settings, Term};
+use storage::{ByteCount, Fault, Frame, FrameKind, LogIndex, SectionName, SegmentStore, Settings, Term};
 
 const FOLDER: &str = "/shard";
 const FRAMES: u64 = 45;
@@ -176,4 +176,38 @@ fn a_zeroed_or_shortened_log_is_damage() {
     storage::disk::Disk::remove(&damaged, &path).unwrap();
     let opened = SegmentStore::open(Arc::new(damaged), Path::new(FOLDER), stepped());
     assert_eq!(opened.as_ref().err().and_then(file_of), Some(path.as_path()));
+}
+
+/// A length that claims the frame behind it too, up to the end of a sealed segment: each header on the way is right.
+#[test]
+fn a_frame_that_swallows_the_last_one_is_named() {
+    const FRAME_BYTES: u64 = 64;
+    let disk = MemoryDisk::new();
+    let (store, _) = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), stepped()).unwrap();
+    let mut index = 0;
+    while store.segments().len() < 2 {
+        let payload = Bytes::from(vec![7; 32]);
+        let frame = Frame { index: LogIndex(index), term: Term(1), kind: FrameKind(0), payload };
+        store.append(vec![frame], Box::new(|outcome| outcome.unwrap()));
+        store.run_queued().unwrap();
+        index += 1;
+    }
+    store.close().unwrap();
+    let disk = disk.after_kill();
+    // The first frame of the second segment is the newest; the last of the first is the one before.
+    let last = index - 2;
+    let path = Path::new(FOLDER).join("00000000000000000000.segment");
+    let length_at = 64 + (last - 1) * FRAME_BYTES + 4;
+    assert!(disk.flip_bit(&path, length_at, 6), "32 becomes 96");
+    let (store, _) = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), stepped()).unwrap();
+    let fault = store.read(LogIndex(last)).unwrap_err();
+    assert_eq!(file_of(&fault), Some(path.as_path()), "{fault}");
+    let fault = store.read_range(LogIndex(last), LogIndex(last + 1), ByteCount(u64::MAX)).unwrap_err();
+    assert_eq!(file_of(&fault), Some(path.as_path()), "{fault}");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    store.truncate_after(Some(LogIndex(last)), Box::new(move |outcome| sender.send(outcome).unwrap()));
+    // Closing reports the damage that stopped the store; what the cut itself was told is what counts.
+    let _ = store.run_queued();
+    let fault = receiver.recv().unwrap().unwrap_err();
+    assert_eq!(file_of(&fault), Some(path.as_path()), "{fault}");
 }

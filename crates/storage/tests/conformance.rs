@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{append, frame, frames, settings, settle, wait};
-use storage::disk::simulated::MemoryDisk;
-use storage::disk::{Disk, RealDisk};
-use storage::{ByteCount, Fault, LogIndex, SectionName, SegmentStore, Term};
+use common::{append, frame, frames, settings, settle, stepped, wait};
+use storage::disk::simulated::{Event, MemoryDisk};
+use storage::disk::{Disk, OpenMode, RealDisk};
+use storage::{ByteCount, Fault, LogIndex, SectionName, SegmentStore, Settings, Term};
 
 /// Runs a case on both disks.
 fn on_both(case: fn(Arc<dyn Disk>, &Path)) {
@@ -279,4 +279,46 @@ fn reads_beside_a_cut_see_the_old_frames_or_none_and_never_damage() {
         }
         reading.join().unwrap();
     });
+}
+
+#[test]
+fn a_filled_file_is_zeros_up_to_its_length_and_takes_writes() {
+    on_both(|disk, folder| {
+        disk.create_folder(folder).unwrap();
+        // The last is no multiple of a disk's blocks, and longer than one piece.
+        for (number, length) in [512, 4096, 10_000, (1 << 20) + 8].into_iter().enumerate() {
+            let file = disk.open(&folder.join(number.to_string()), OpenMode::CreateNew).unwrap();
+            file.fill(length).unwrap();
+            assert_eq!(file.length().unwrap(), length);
+            file.write_at(5, b"odd").unwrap();
+            let mut content = vec![1; usize::try_from(length).unwrap()];
+            assert_eq!(file.read_at(0, &mut content).unwrap(), content.len());
+            assert_eq!(&content[..8], b"\0\0\0\0\0odd");
+            assert!(content[8..].iter().all(|byte| *byte == 0));
+        }
+    });
+}
+
+#[test]
+fn a_write_of_frames_ends_with_a_page() {
+    let disk = MemoryDisk::new();
+    let settings = Settings { segment_bytes: 64 << 10, ..stepped() };
+    let (store, _) = SegmentStore::open(Arc::new(disk.clone()), Path::new("/shard"), settings).unwrap();
+    for index in 0..100 {
+        store.append(vec![frame(index, 1)], Box::new(|outcome| outcome.unwrap()));
+        store.run_queued().unwrap();
+    }
+    let journal = disk.journal();
+    let writes = journal.iter().filter_map(|event| {
+        let Event::Write { file, offset, bytes } = event else { return None };
+        Some((*file, *offset, bytes.len()))
+    });
+    // The segment is the file that was filled in one piece; the others are smaller.
+    let (segment, ..) = writes.clone().find(|(.., length)| *length == 64 << 10).unwrap();
+    let ends: Vec<u64> = writes
+        .filter(|(file, ..)| *file == segment)
+        .map(|(_, at, length)| at + u64::try_from(length).unwrap())
+        .collect();
+    assert_eq!(ends.len(), 1 + 1 + 100, "the zeros, the header, the frames");
+    assert!(ends.iter().all(|end| end % 4096 == 0), "{ends:?}");
 }

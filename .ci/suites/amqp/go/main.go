@@ -1,4 +1,6 @@
-// The scenario with amqp091-go: topology, confirms in flight, prefetch, requeue, dead letter, cancel, transactions.
+// The scenario with amqp091-go: topology, confirms in flight, prefetch, requeue, dead letter, delay, cancel, transactions,
+// and what was confirmed before the broker is killed.
+// Called as: go run . URL RESTART, where RESTART is a command that kills the broker and starts it again.
 package main
 
 import (
@@ -6,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -98,6 +101,52 @@ func main() {
 		log.Fatalf("%s came", body)
 	}
 	must(channel.QueueDelete("go-work", false, false, false))
-	check(connection.Close())
+	delayed(ctx, channel)
+	restart(ctx, channel, connection.NotifyClose(make(chan *amqp.Error, 1)))
 	fmt.Println("amqp091-go: all well")
+}
+
+func delayed(ctx context.Context, channel *amqp.Channel) {
+	check(channel.ExchangeDeclare("go-later", "x-delayed-message", true, false, false, false, amqp.Table{"x-delayed-type": "direct"}))
+	must(channel.QueueDeclare("go-late", true, false, false, false, nil))
+	check(channel.QueueBind("go-late", "k", "go-later", false, nil))
+	began := time.Now()
+	late := amqp.Publishing{Headers: amqp.Table{"x-delay": int32(500)}, Body: []byte("late")}
+	must(channel.PublishWithDeferredConfirmWithContext(ctx, "go-later", "k", true, false, late)).Wait()
+	delivery := next(must(channel.Consume("go-late", "late", true, false, false, false, nil)))
+	if took := time.Since(began); string(delivery.Body) != "late" || took < 500*time.Millisecond {
+		log.Fatalf("%s came after %v", delivery.Body, took)
+	}
+	check(channel.Cancel("late", false))
+}
+
+func restart(ctx context.Context, channel *amqp.Channel, closed <-chan *amqp.Error) {
+	var confirms []*amqp.DeferredConfirmation
+	for number := range messages {
+		message := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: []byte(fmt.Sprint(number))}
+		confirms = append(confirms, must(channel.PublishWithDeferredConfirmWithContext(ctx, "", "go-late", true, false, message)))
+	}
+	for _, confirm := range confirms {
+		if !confirm.Wait() {
+			log.Fatal("a message was not taken")
+		}
+	}
+	check(exec.Command("bash", "-c", os.Args[2]).Run())
+	select {
+	case <-closed:
+	case <-time.After(20 * time.Second):
+		log.Fatal("the client did not see that its connection broke")
+	}
+	connection := must(amqp.Dial(os.Args[1]))
+	channel = must(connection.Channel())
+	check(channel.Qos(100, 0, false))
+	deliveries := must(channel.Consume("go-late", "", false, false, false, false, nil))
+	for number := range messages {
+		delivery := next(deliveries)
+		if string(delivery.Body) != fmt.Sprint(number) {
+			log.Fatalf("%s came where %d was expected", delivery.Body, number)
+		}
+		check(delivery.Ack(false))
+	}
+	check(connection.Close())
 }

@@ -104,9 +104,14 @@ impl ContentHeader {
 
     /// Writes the payload of a content header frame.
     pub fn write(&self, out: &mut BytesMut) {
+        Self::put(self.body_size, &self.properties, out);
+    }
+
+    /// Writes the payload of a content header frame of these parts.
+    pub fn put(body_size: u64, properties: &Properties, out: &mut BytesMut) {
         out.put_u16(basic::Method::CLASS);
         out.put_u16(0);
-        out.put_u64(self.body_size);
-        self.properties.write(out);
+        out.put_u64(body_size);
+        properties.write(out);
     }
 }

@@ -45,24 +45,27 @@ impl Errand {
     /// Puts neighbours with the same exchange together; what cannot be sent gets its fate here.
     fn runs(&self, publications: Vec<Publication>, fates: &mut [Fate]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
+        let count = publications.len();
         for (place, publication) in publications.into_iter().enumerate() {
-            let exchange = publication.exchange.clone();
-            let (target, message) = match (self.exchange_of(&exchange), message(publication)) {
+            let known = runs.last().is_some_and(|run| run.exchange == publication.exchange);
+            let exchange = (!known).then(|| publication.exchange.clone());
+            let target = exchange.map(|exchange| self.exchange_of(&exchange).map(|target| (exchange, target)));
+            let (target, message) = match (target.transpose(), message(publication)) {
                 (Ok(target), Ok(message)) => (target, message),
                 (Err(close), _) | (_, Err(close)) => {
                     fates[place] = Fate::Failed(close);
                     continue;
                 }
             };
-            match runs.last_mut() {
-                Some(run) if run.exchange == exchange => {
-                    run.places.push(place);
-                    run.request.messages.push(message);
-                }
-                _ => {
-                    let request = PublishExchange { exchange: target, messages: vec![message] };
-                    runs.push(Run { exchange, places: vec![place], request });
-                }
+            if let Some((exchange, target)) = target {
+                // Most batches are one run; others grow as they need.
+                let room = if runs.is_empty() { count } else { 0 };
+                let request = PublishExchange { exchange: target, messages: Vec::with_capacity(room) };
+                runs.push(Run { exchange, places: Vec::with_capacity(room), request });
+            }
+            if let Some(run) = runs.last_mut() {
+                run.places.push(place);
+                run.request.messages.push(message);
             }
         }
         runs

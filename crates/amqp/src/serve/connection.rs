@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use model::caller::Protocol;
 use model::{Deliveries, Origin};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
@@ -46,6 +46,8 @@ pub(super) struct Connection<S> {
     desk: Desk,
     began: Instant,
     input: BytesMut,
+    /// When something was last read or written: buffers are kept until a while after it.
+    moved_at: Instant,
     /// Whether the client has stopped sending.
     ended: bool,
     /// Held until the login.
@@ -70,13 +72,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (reply_sender, replies) = mpsc::channel(REPLIES_MAX);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let began = Instant::now();
         Self {
             session: Session::new(shared.identity.clone(), token, Duration::ZERO),
             desk: Desk::new(Arc::clone(&shared), id, origin),
             shared,
             stream,
-            began: Instant::now(),
+            began,
             input: BytesMut::new(),
+            moved_at: began,
             ended: false,
             stranger: Some(stranger),
             flights: VecDeque::new(),
@@ -151,8 +155,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// An idle connection keeps no buffers.
+    /// An idle connection keeps no buffers; one that is busy would only ask for them again.
     fn let_go(&mut self) {
+        if self.moved_at.elapsed() < TICK {
+            return;
+        }
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
@@ -181,14 +188,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if waits {
             return Ok(false);
         }
-        let mut chunk = [0; READ_BYTES];
-        let mut buffer = ReadBuf::new(&mut chunk);
-        match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+        self.input.reserve(READ_BYTES);
+        // Dropped when nothing is there: it has taken nothing then.
+        match pin!(self.stream.read_buf(&mut self.input)).poll(context) {
             Poll::Pending => Ok(false),
             Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(())) => {
-                self.ended = buffer.filled().is_empty();
-                self.input.extend_from_slice(buffer.filled());
+            Poll::Ready(Ok(count)) => {
+                self.ended = count == 0;
+                self.moved_at = Instant::now();
                 Ok(true)
             }
         }
@@ -198,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let mut moved = false;
         let now = self.now();
-        let Self { stream, session, .. } = self;
+        let Self { stream, session, moved_at, .. } = self;
         while !session.output().is_empty() {
             match Pin::new(&mut *stream).poll_write(context, session.output()) {
                 Poll::Pending => return Ok(moved),
@@ -207,6 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(Ok(written)) => {
                     session.output().advance(written);
                     session.said(now);
+                    *moved_at = Instant::now();
                     moved = true;
                 }
             }

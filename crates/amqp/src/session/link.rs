@@ -97,9 +97,7 @@ impl Link {
     pub(super) fn send_content(&mut self, channel: u16, method: &impl Payload, properties: &Properties, body: &[u8]) {
         self.send(channel, method);
         let body_size = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        // Cloning properties is cheap beside the message: texts of a few bytes.
-        let header = ContentHeader { body_size, properties: properties.clone() };
-        frame::put_header(&mut self.out, channel, |out| header.write(out));
+        frame::put_header(&mut self.out, channel, |out| ContentHeader::put(body_size, properties, out));
         frame::put_body(&mut self.out, channel, body, self.frame_max);
     }
 

@@ -81,7 +81,7 @@ fn shown_key(key: &Bytes) -> Value {
 /// A message on its way out.
 pub(crate) fn delivered(delivery: Delivery, feed: &Feed) -> Delivered {
     let Delivery { message, receipt, attempt, dead_letter, partition, offset, .. } = delivery;
-    let way = dead_letter.as_ref().and_then(|dead| dead.routed.clone()).or_else(|| message.routed.as_deref().cloned());
+    let way = dead_letter.as_ref().and_then(|dead| dead.routed.as_ref()).or(message.routed.as_deref());
     let (exchange, routing_key) = match way {
         Some(way) => (ShortText::cut(way.exchange.as_str()), ShortText::cut(way.routing_key.as_str())),
         // It went straight to the queue: as if by the default exchange.
@@ -103,23 +103,24 @@ pub(crate) fn delivered(delivery: Delivery, feed: &Feed) -> Delivered {
     if attempt.get() > 1 {
         extra.put("x-delivery-count", Value::I64(i64::from(attempt.get() - 1)));
     }
-    let mut properties = properties(&message, extra);
+    let body = message.body.clone();
+    let mut properties = properties(message, extra);
     if dead_letter.is_some() {
         // It does not expire again; when it was to, stands in `x-death`.
         properties.expiration = None;
     }
-    Delivered { receipt, redelivered: attempt.get() > 1, exchange, routing_key, properties, body: message.body }
+    Delivered { receipt, redelivered: attempt.get() > 1, exchange, routing_key, properties, body }
 }
 
-fn properties(message: &Message, extra: Table) -> codec::Properties {
-    let kept = message.properties.as_deref().cloned().unwrap_or_default();
+fn properties(message: Message, extra: Table) -> codec::Properties {
+    let kept = message.properties.map(|properties| *properties).unwrap_or_default();
     let came_by_exchange = message.routed.is_some();
     // AMQP promises that this user is proven: another one that a producer elsewhere wrote is not shown.
     // The broker's id is shown to those who publish elsewhere and know it from there.
     let sender = || (!came_by_exchange).then(|| message.sender.to_string());
     let id = || (!came_by_exchange).then(|| message.id.as_str().to_owned());
     codec::Properties {
-        content_type: short(message.content_type.clone()),
+        content_type: short(message.content_type),
         content_encoding: short(kept.content_encoding),
         headers: merged(&message.headers, extra),
         delivery_mode: kept.persistence.map(|persistence| match persistence {

@@ -5,6 +5,7 @@
 
 use broker::command::{Action, RoutedRecord};
 use broker::record;
+use broker::wire::Writer;
 use model::binding::{Bind, Binding, Destination, ListBindings, RoutingKey, Unbind, Unroutable};
 use model::exchange::{
     CreateExchange, DeleteExchange, DeleteExchangeMode, ExchangeKind, ExchangeSettings, HashOn, ListExchanges,
@@ -94,7 +95,9 @@ impl Words {
         let record = |body: &String| {
             let message =
                 NewMessage { headers: headers.clone(), priority, ttl, id: id.clone(), ..NewMessage::new(body.clone()) };
-            let record = record::encode_routed(&message, id.as_ref().unwrap_or(&made), "ann", Some(&way));
+            let mut writer = Writer::new();
+            record::write(&mut writer, &message, id.as_ref().unwrap_or(&made), "ann", Some(&way));
+            let record = writer.finish();
             RoutedRecord { keys: keys.clone(), unroutable, record }
         };
         let records = self.rest().iter().map(record).collect();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::client::ClientArguments;
+use crate::bench::amqp::address::Address;
 use crate::config::Flags;
 use crate::output::Format;
 
@@ -230,6 +231,12 @@ pub(crate) struct BenchArguments {
     /// Only the measurements whose name contains this, such as "one at a time"; left out: all
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
+    /// Measure the AMQP door instead, with a client of its own
+    #[arg(long)]
+    pub(crate) amqp: bool,
+    /// The same beside the classic and quorum queues of another broker, such as amqp://guest:guest@127.0.0.1:5672/%2f
+    #[arg(long, value_name = "URL", value_parser = Address::parse)]
+    pub(crate) amqp_url: Option<Address>,
     /// One short repetition of everything: to see that it works, not to quote
     #[arg(long)]
     pub(crate) quick: bool,

@@ -20,7 +20,7 @@ const DIGITS: u8 = 3;
 pub(super) struct Percentiles {
     pub(super) p50: u64,
     p90: u64,
-    p99: u64,
+    pub(super) p99: u64,
     p99_9: u64,
     max: u64,
 }

@@ -3,6 +3,7 @@
 //! Invariant: the measured servers are processes of their own; the CPU of the clients is not counted as theirs.
 //! Called by `main`. Reading order: `measure`, `disk`, `null`, `server`, `load`, `drain`, `scenario`.
 
+pub(crate) mod amqp;
 mod disk;
 mod drain;
 mod load;
@@ -59,6 +60,9 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<(), Complaint> {
     } else {
         arguments
     };
+    if arguments.amqp || arguments.amqp_url.is_some() {
+        return amqp::run(&arguments).await;
+    }
     let parent = arguments.data.clone().unwrap_or_else(std::env::temp_dir);
     let scratch = Scratch::new(&parent)?;
     let size = arguments.size;
@@ -274,6 +278,11 @@ fn report(arguments: &BenchArguments, together: usize, rows: Vec<Row>) -> Result
         };
         report.rows.iter().map(row).collect()
     })?;
+    verdict(wrong)
+}
+
+/// The end of a run: what came not exactly once is an error.
+fn verdict(wrong: u64) -> Result<(), Complaint> {
     if wrong == 0 {
         output::note("every message came exactly once");
         return Ok(());

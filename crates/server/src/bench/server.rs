@@ -30,6 +30,8 @@ const START_MAX: Duration = Duration::from_secs(60);
 struct Greeting {
     grpc: String,
     http: Option<String>,
+    /// Host and port, where there is one.
+    amqp: Option<String>,
     password: String,
 }
 
@@ -46,6 +48,7 @@ pub(crate) async fn run(arguments: &BenchServerArguments) -> Result<(), Complain
         output.document_line(&Greeting {
             grpc: format!("http://{address}"),
             http: None,
+            amqp: None,
             password: "null".to_owned(),
         })?;
         closed().await;
@@ -56,7 +59,8 @@ pub(crate) async fn run(arguments: &BenchServerArguments) -> Result<(), Complain
     }
     let local = Local::start(&arguments.data).await?;
     let password = local.password.reveal().to_owned();
-    output.document_line(&Greeting { grpc: local.endpoint(), http: Some(local.http()), password })?;
+    let amqp = local.running.amqp.map(|address| address.to_string());
+    output.document_line(&Greeting { grpc: local.endpoint(), http: Some(local.http()), amqp, password })?;
     closed().await;
     local.stop().await
 }
@@ -80,6 +84,8 @@ pub(super) struct Child {
     pub(super) grpc: String,
     /// The HTTP address, where there is one.
     pub(super) http: Option<String>,
+    /// The AMQP host and port, where there is one.
+    pub(super) amqp: Option<String>,
     /// The administrator's password.
     pub(super) password: Secret,
     id: u32,
@@ -108,8 +114,8 @@ impl Child {
             if matches!(read, Ok(Ok(_))) { serde_json::from_str(&line).ok() } else { None };
         let greeting = greeting.ok_or_else(|| broken(format!("the {kind} server did not start")))?;
         let id = process.id().unwrap_or_default();
-        let Greeting { grpc, http, password } = greeting;
-        Ok(Self { process, stdin, grpc, http, password: Secret::new(password), id })
+        let Greeting { grpc, http, amqp, password } = greeting;
+        Ok(Self { process, stdin, grpc, http, amqp, password: Secret::new(password), id })
     }
 
     /// A client with a session.

@@ -28,7 +28,6 @@ use crate::check::{errors, liveness, room};
 use crate::configuration::{QUEUES, TOPICS};
 use crate::disk::CutDisk;
 use crate::events::Event;
-use crate::life::FOLDER;
 use crate::limits::{NAME_BYTES_MAX, OPERATION_PATIENCE};
 use crate::operation::Kind;
 use crate::watched::Watched;
@@ -113,12 +112,14 @@ impl Client {
         let is_freeing = action.is_freeing();
         let is_publish = matches!(action, Action::Publish { .. } | Action::PublishTopic { .. });
         let name = opening(&action);
-        let before = self.free_segments();
+        let asked = self.disk.questions();
         let answered = self.in_time(&name, self.shard.submit(Command { principal, action })).await?;
         if self.disk.is_cut() {
             return None;
         }
-        if is_publish && answered.is_ok() && before.max(self.free_segments()) == 0 {
+        // Not the room before and after: segments go and come while the operation waits for its turn.
+        let segment_bytes = world(|world| world.configuration.segment_bytes);
+        if is_publish && answered.is_ok() && self.disk.most_room(asked) < Some(segment_bytes) {
             world(|world| room::reserve_used(&name, &mut world.notes));
         }
         world(|world| {
@@ -144,11 +145,6 @@ impl Client {
     }
 
     /// Whole segments that fit on the disk.
-    fn free_segments(&self) -> u64 {
-        let free = storage::disk::Disk::free_bytes(self.disk.under(), std::path::Path::new(FOLDER)).unwrap_or_default();
-        free / world(|world| world.configuration.segment_bytes)
-    }
-
     /// Waits for an answer as long as clients are patient.
     async fn in_time<T>(&self, what: &str, answer: impl Future<Output = T>) -> Option<T> {
         let answered = tokio::time::timeout(OPERATION_PATIENCE, answer).await;

@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 pub use real::RealDisk;
 
+use crate::limits::CHUNK_BYTES;
+use crate::little_endian::{buffer_size, file_size};
+
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
@@ -48,6 +51,10 @@ pub trait DiskFile: Send + Sync {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
     /// Writes the whole buffer.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Writes zeros from the start of an empty file up to this length.
+    fn fill(&self, length: u64) -> io::Result<()> {
+        write_zeros(self, length)
+    }
     /// Makes the content and the length durable.
     fn sync(&self) -> io::Result<()>;
     /// Length of the file.
@@ -58,3 +65,20 @@ pub trait DiskFile: Send + Sync {
 
 /// A held lock. Dropping it gives the lock back.
 pub trait Lock: Send + Sync {}
+
+/// Zeros to write, aligned as direct writes want them.
+#[repr(align(4096))]
+struct Zeros([u8; CHUNK_BYTES]);
+
+static ZEROS: Zeros = Zeros([0; CHUNK_BYTES]);
+
+/// Writes zeros from the start of a file up to this length.
+fn write_zeros(file: &(impl DiskFile + ?Sized), length: u64) -> io::Result<()> {
+    let mut at = 0;
+    while at < length {
+        let piece = buffer_size(length - at).min(CHUNK_BYTES);
+        file.write_at(at, &ZEROS.0[..piece])?;
+        at += file_size(piece);
+    }
+    Ok(())
+}

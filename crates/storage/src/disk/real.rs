@@ -8,9 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, fcntl_setfl, flock, statvfs};
 
-use super::{Disk, DiskFile, Lock, OpenMode};
+use super::{Disk, DiskFile, Lock, OpenMode, write_zeros};
 use crate::little_endian::file_size;
 
 /// Files of the operating system.
@@ -102,6 +102,22 @@ impl DiskFile for RealFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+
+    /// Goes past the page cache where the file system lets it: through it, the zeros of a segment cost as much memory
+    /// traffic as the messages that come to lie there.
+    fn fill(&self, length: u64) -> io::Result<()> {
+        let flags = fcntl_getfl(&self.0)?;
+        if fcntl_setfl(&self.0, flags | OFlags::DIRECT).is_err() {
+            return write_zeros(self, length);
+        }
+        let outcome = write_zeros(self, length);
+        fcntl_setfl(&self.0, flags)?;
+        match outcome {
+            // The length, or a piece, is no multiple of this disk's blocks.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => write_zeros(self, length),
+            outcome => outcome,
+        }
     }
 
     fn sync(&self) -> io::Result<()> {

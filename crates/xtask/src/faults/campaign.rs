@@ -6,8 +6,8 @@ use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 use super::{
-    boots, clocks, confirms, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses, power, rolls, slow,
-    stale, write_errors,
+    boots, clocks, confirms, connections, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses, power,
+    rolls, slow, stale, write_errors,
 };
 
 /// A campaign.
@@ -30,12 +30,13 @@ pub(super) enum Campaign {
     Boots,
     Stale,
     Confirms,
+    Connections,
     Doors,
     Mutants,
 }
 
 impl Campaign {
-    pub(super) const ALL: [(&'static str, Self); 19] = [
+    pub(super) const ALL: [(&'static str, Self); 20] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
@@ -48,6 +49,7 @@ impl Campaign {
         ("boots", Self::Boots),
         ("stale", Self::Stale),
         ("confirms", Self::Confirms),
+        ("connections", Self::Connections),
         ("doors", Self::Doors),
         ("mutants", Self::Mutants),
         ("eio", Self::Eio),
@@ -83,6 +85,7 @@ impl Campaign {
             Self::Clocks => "the wall clock jumps by a second or by hours",
             Self::Boots => "kill -9 in the first start, in a storm of restarts, while draining",
             Self::Confirms => "no answer to a publish begins before the flush of its message has ended, by strace",
+            Self::Connections => "resident memory with many idle connections over AMQP",
             Self::Doors => "published over gRPC, drained over REST, and the other way, with kills between",
             Self::Kills => "kill -9 under load, again and again; nothing confirmed is lost, order is kept",
             Self::Disk => "the folder shrinks as messages go; a full disk refuses publishes alone",
@@ -110,6 +113,7 @@ impl Campaign {
             Self::Boots => boots::run(options, home, report),
             Self::Stale => stale::run(options, home, report),
             Self::Confirms => confirms::run(options, home, report),
+            Self::Connections => connections::run(options, home, report),
             Self::Doors => doors::run(options, home, report),
             Self::Mutants => mutants::run(options, home, report),
         }

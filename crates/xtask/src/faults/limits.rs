@@ -151,3 +151,9 @@ pub(super) const BACKLOG_MIB: u64 = 100;
 pub(super) const QUEUES_MIB: u64 = 256;
 /// Empty queues of the campaign of memory.
 pub(super) const QUEUES: u64 = 100_000;
+/// Idle connections over AMQP.
+pub(super) const IDLE_CONNECTIONS: u64 = 10_000;
+/// Wanted: resident memory with them, in MiB.
+pub(super) const CONNECTIONS_MIB: u64 = 300;
+/// Threads that open them.
+pub(super) const CONNECTORS: u64 = 16;

@@ -10,6 +10,7 @@ mod campaign;
 mod chance;
 mod clocks;
 mod confirms;
+mod connections;
 mod device;
 mod disk;
 mod door;

@@ -26,6 +26,8 @@ pub(super) struct Home {
     pub(super) below: Vec<String>,
     /// Whether the gRPC door is open.
     pub(super) grpc: bool,
+    /// Whether the AMQP door is open.
+    pub(super) amqp: bool,
     /// Whether clients never tell the ledger of one message that came: it must then be missed.
     pub(super) forgets: bool,
 }
@@ -38,14 +40,15 @@ impl Home {
             .and_then(|()| fs::write(folder.join("password"), PASSWORD));
         made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let data = folder.join("data");
-        Ok(Self { folder, binary: binary.to_path_buf(), data, below: Vec::new(), grpc: false, forgets: false })
+        let (binary, below) = (binary.to_path_buf(), Vec::new());
+        Ok(Self { folder, binary, data, below, grpc: false, amqp: false, forgets: false })
     }
 
     /// The same campaign with its data elsewhere.
     pub(super) fn with_data(&self, data: PathBuf) -> Self {
-        let Self { folder, binary, below, grpc, forgets, .. } = self;
+        let Self { folder, binary, below, grpc, amqp, forgets, .. } = self;
         let (folder, binary, below) = (folder.clone(), binary.clone(), below.clone());
-        Self { folder, binary, data, below, grpc: *grpc, forgets: *forgets }
+        Self { folder, binary, data, below, grpc: *grpc, amqp: *amqp, forgets: *forgets }
     }
 
     /// The same campaign with the broker below another program, whose words come first.
@@ -97,8 +100,9 @@ impl Home {
         let log = log.map_err(|error| format!("cannot write the log: {error}"))?;
         let mut words: Vec<String> = self.below.clone();
         words.push(self.binary.display().to_string());
-        let grpc = if self.grpc { "127.0.0.1:0" } else { "none" };
-        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", grpc, "--amqp", "none", "--data"].map(String::from));
+        let door = |open: bool| if open { "127.0.0.1:0" } else { "none" };
+        let (grpc, amqp) = (door(self.grpc), door(self.amqp));
+        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", grpc, "--amqp", amqp, "--data"].map(String::from));
         words.push(self.data().display().to_string());
         words.push(String::from("--admin-password-file"));
         words.push(self.folder.join("password").display().to_string());
@@ -123,6 +127,8 @@ pub(super) struct Broker {
     pub(super) address: SocketAddr,
     /// Where gRPC is, when that door is open.
     pub(super) grpc: Option<SocketAddr>,
+    /// Where AMQP is, when that door is open.
+    pub(super) amqp: Option<SocketAddr>,
     /// From exec until it said that it is ready.
     pub(super) ready_after: Duration,
 }
@@ -143,7 +149,7 @@ impl Broker {
             }
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Ok(Self { child, begun, banner, address, grpc: None, ready_after: Duration::ZERO })
+        Ok(Self { child, begun, banner, address, grpc: None, amqp: None, ready_after: Duration::ZERO })
     }
 
     /// Waits until it says that it is ready; how it ended when it does not.
@@ -170,11 +176,13 @@ impl Broker {
     fn hears_addresses(&mut self) -> bool {
         let address = |line: &str, name: &str| {
             let rest = line.trim().strip_prefix(name)?;
-            rest.trim().trim_start_matches("http://").trim_end_matches("/v1").parse::<SocketAddr>().ok()
+            let rest = rest.trim().trim_start_matches("http://").trim_start_matches("amqp://");
+            rest.trim_end_matches("/v1").parse::<SocketAddr>().ok()
         };
         while let Ok(line) = self.banner.recv_timeout(START_MAX.saturating_sub(self.begun.elapsed())) {
             self.address = address(&line, "REST").unwrap_or(self.address);
             self.grpc = self.grpc.or_else(|| address(&line, "gRPC"));
+            self.amqp = self.amqp.or_else(|| address(&line, "AMQP"));
             if line.trim().starts_with("next") {
                 return self.address.port() != 0;
             }
