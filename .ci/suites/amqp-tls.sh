@@ -2,7 +2,7 @@
 # pika over TLS against the binary: a login by certificate, and a stream. docs/amqp.md says what both are here.
 # time limit: 300
 # apt: openssl
-# pip: pika==1.3.2
+# pip: pika==1.4.4
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
