@@ -39,7 +39,9 @@ impl Backend for Porter {
             Credentials::Password { user, password } if user == "ann" && password.reveal() == "p+ %" => {}
             Credentials::Password { user, .. } if user == "first" => return refuse(Refusal::NotClaimed),
             Credentials::Claim { token, .. } if token.reveal() == "claim" => {}
-            Credentials::Token(_) | Credentials::Password { .. } => return refuse(Refusal::Unauthenticated),
+            Credentials::Token(_) | Credentials::Password { .. } | Credentials::Certificate { .. } => {
+                return refuse(Refusal::Unauthenticated);
+            }
             Credentials::Claim { .. } => return refuse(Refusal::ClaimInvalid),
         }
         let name = UserName::parse("ann").unwrap();

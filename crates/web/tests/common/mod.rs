@@ -70,7 +70,9 @@ impl Backend for Gate {
             Credentials::Token(token) if token.reveal() == "good" => {}
             Credentials::Password { user, password } if user == "ann" && password.reveal() == "good" => {}
             Credentials::Claim { .. } => return refuse(Refusal::ClaimInvalid),
-            Credentials::Token(_) | Credentials::Password { .. } => return refuse(Refusal::Unauthenticated),
+            Credentials::Token(_) | Credentials::Password { .. } | Credentials::Certificate { .. } => {
+                return refuse(Refusal::Unauthenticated);
+            }
         }
         let caller = Caller {
             user: UserId::new(7),
