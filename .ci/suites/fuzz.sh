@@ -12,7 +12,7 @@ tools="$root/fuzz-tools"
 seconds="${SECONDS_EACH:-10}"
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(segment checkpoint slots state batch record entry names config rest grpc
-    amqp_tables amqp_methods amqp_frames)
+    amqp_tables amqp_methods amqp_frames amqp_conversation)
 
 export PATH="$tools/bin:$PATH"
 if ! command -v cargo-fuzz >/dev/null; then

@@ -30,7 +30,10 @@ impl Backend for Gate {
     fn authenticate(&self, credentials: Credentials, origin: Origin) -> Reply<Caller> {
         match &credentials {
             Credentials::Token(token) if token.reveal() == "good" => {}
-            Credentials::Token(_) | Credentials::Password { .. } | Credentials::Claim { .. } => {
+            Credentials::Token(_)
+            | Credentials::Password { .. }
+            | Credentials::Claim { .. }
+            | Credentials::Certificate { .. } => {
                 return refuse(Refusal::Unauthenticated);
             }
         }

@@ -3,14 +3,17 @@
 //! How to run: `docs/crash-points-and-fuzzing.md`.
 
 mod amqp;
+mod amqp_conversation;
 mod bound;
 mod configuration;
 mod doors;
 mod files;
 pub mod seeding;
+mod seeding_amqp;
 mod words;
 
 pub use amqp::{amqp_frames, amqp_methods, amqp_tables};
+pub use amqp_conversation::amqp_conversation;
 pub use configuration::config;
 pub use doors::{grpc, rest};
 #[cfg(fuzzing)]

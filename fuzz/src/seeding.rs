@@ -30,10 +30,11 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(rest());
     seeds.extend(grpc());
     seeds.extend(crate::amqp::seeds());
+    seeds.extend(crate::seeding_amqp::all());
     seeds
 }
 
-fn numbered(target: &'static str, all: impl IntoIterator<Item = Vec<u8>>) -> Vec<Seed> {
+pub(crate) fn numbered(target: &'static str, all: impl IntoIterator<Item = Vec<u8>>) -> Vec<Seed> {
     (1..).zip(all).map(|(number, bytes)| (target, format!("{number:02}"), bytes)).collect()
 }
 
