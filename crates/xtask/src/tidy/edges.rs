@@ -18,7 +18,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("web", &["model"]),
     ("rabbit", &["model"]),
     ("amqp", &["rabbit", "model"]),
-    ("server", &["node", "grpc", "web", "amqp", "model"]),
+    ("management", &["rabbit", "model"]),
+    ("server", &["node", "grpc", "web", "amqp", "management", "model"]),
     ("sim", &["shard", "broker", "storage", "model", "mutant"]),
     ("xtask", &["mutant"]),
     // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.
