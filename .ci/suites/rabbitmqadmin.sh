@@ -3,7 +3,7 @@
 # exports and imports, as tables and as JSON; every command must end with 0.
 # when: long
 # time limit: 1800
-# apt: pkg-config cmake:cmake
+# apt: cmake:cmake
 set -euo pipefail
 management=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 broker_options="--management 127.0.0.1:$management"
@@ -26,10 +26,10 @@ run() {
         exit 1
     fi
 }
-# both WORDS...: as a table and as JSON that can be read.
+# both WORDS...: as a table for people, and as one for scripts.
 both() {
-    run "$@"
-    run --non-interactive --quiet --table-style ascii "$@"
+    run --table-style ascii "$@"
+    run --non-interactive --quiet "$@"
 }
 # says TEXT: the last command printed it.
 says() {
@@ -49,6 +49,9 @@ both list consumers
 both list permissions
 both list policies
 both list operator_policies
+both list deprecated_features
+both show churn
+both show endpoint
 both list parameters
 both list vhost_limits
 both list user_limits
@@ -57,9 +60,10 @@ run --vhost / list queues
 run declare vhost --name shop
 run list vhosts
 says shop
+run users list
 run declare user --name ana --password-hash kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR --tags monitoring
 run --vhost shop declare permissions --user ana --configure '.*' --read '.*' --write '.*'
-run list user_permissions --user ana
+run list permissions
 says ana
 run --vhost shop declare exchange --name events --type topic --durable true
 run --vhost shop declare queue --name orders --type quorum --durable true --auto-delete false \
