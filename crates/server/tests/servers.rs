@@ -156,15 +156,20 @@ fn the_benchmark_of_amqp_stands_beside_another_broker() {
 fn a_gateway_serves_and_drains() {
     let home = tempfile::tempdir().unwrap();
     let (_server, address) = Server::bench(home.path(), "null");
-    let words = ["gateway", "--brokers", &address, "--http", "127.0.0.1:0", "--log", "error"];
-    let mut gateway = Server::start(home.path(), &words, 7);
+    let any = "127.0.0.1:0";
+    let words = ["gateway", "--brokers", &address, "--http", any, "--amqp", any, "--log", "error"];
+    let mut gateway = Server::start(home.path(), &words, 8);
     let banner = gateway.lines.join("\n");
     assert!(banner.starts_with("recado ") && banner.contains(&address) && !banner.contains('\u{1b}'), "{banner}");
     let rest = banner.lines().find_map(|line| line.trim().strip_prefix("REST")).unwrap().trim();
     let base = rest.strip_suffix("/v1").unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !run(home.path(), &["health", "--url", base]).status.success() {
-        assert!(std::time::Instant::now() < deadline, "the gateway never got ready");
+    loop {
+        let health = run(home.path(), &["health", "--url", base]);
+        if health.status.success() {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "the gateway never got ready: {}", stderr(&health));
     }
     assert!(Command::new("kill").arg(gateway.process.id().to_string()).status().unwrap().success());
     assert!(gateway.process.wait().unwrap().success());

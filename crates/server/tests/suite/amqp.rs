@@ -36,17 +36,17 @@ pub(crate) fn a_delivery_may_be_kept_past_its_lease_but_not_past_its_time(world:
     let (mut rest, user) = world.user(&["developer"]);
     let name = world.name("work");
     let path = format!("/v1/queues/{name}");
-    rest.put(&path, &json!({"lease_ms": 100, "consumer_timeout_ms": 2500})).ok(201);
+    rest.put(&path, &json!({"lease_ms": 2000, "consumer_timeout_ms": 5000})).ok(201);
     let mut amqp = world.through_amqp(&user);
     assert_eq!(amqp.publish("", &name, Properties::default(), b"long"), Ok(Confirmed::Kept));
     amqp.consume(&name, Table::default()).unwrap();
     assert!(!amqp.delivery().unwrap().redelivered);
-    // Ten leases long nobody else gets it.
-    let others = rest.post(&format!("{path}/receive"), &json!({"wait_ms": 1000})).ok(200);
+    // For longer than its lease nobody else gets it.
+    let others = rest.post(&format!("{path}/receive"), &json!({"wait_ms": 3000})).ok(200);
     assert_eq!(others["messages"], json!([]));
     let end = amqp.closed();
     assert_eq!(end.code, 406);
-    let text = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 2500 ms.";
+    let text = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 5000 ms.";
     assert!(end.text.starts_with(text), "{end:?}");
     assert!(!amqp.is_over());
     let again = rest.post(&format!("{path}/receive"), &json!({"wait_ms": 10_000})).ok(200);

@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, dead_code, reason = "each test uses a part")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 /// The binary, with a home of its own.
 pub(crate) fn recado(home: &Path, arguments: &[&str]) -> Command {
@@ -34,6 +34,8 @@ pub(crate) struct Server {
     /// Its process.
     pub(crate) process: Child,
     stdin: Option<ChildStdin>,
+    /// Kept open: who writes to a pipe that nobody reads is ended.
+    _out: BufReader<ChildStdout>,
     /// The lines it said first.
     pub(crate) lines: Vec<String>,
 }
@@ -43,9 +45,9 @@ impl Server {
     pub(crate) fn start(home: &Path, arguments: &[&str], lines: usize) -> Self {
         let mut process = recado(home, arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdin = process.stdin.take();
-        let out = BufReader::new(process.stdout.take().unwrap());
-        let lines = out.lines().take(lines).map(Result::unwrap).collect();
-        Self { process, stdin, lines }
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let lines = out.by_ref().lines().take(lines).map(Result::unwrap).collect();
+        Self { process, stdin, _out: out, lines }
     }
 
     /// A server of the benchmark, `null` or `product`, with `home` logged in to it.
