@@ -32,8 +32,11 @@ impl Wires {
     }
 
     fn reach(&self, from: u64, to: u64) -> Option<Shard<Keeper>> {
-        let cut = self.cut.lock().unwrap();
-        if cut.contains(&from) || cut.contains(&to) {
+        let is_cut = {
+            let cut = self.cut.lock().unwrap();
+            cut.contains(&from) || cut.contains(&to)
+        };
+        if is_cut {
             return None;
         }
         self.shards.lock().unwrap().get(&to).cloned()
@@ -119,7 +122,7 @@ impl Cluster {
     async fn change(&self, change: &GroupChange) {
         within(async {
             while self.leader().await.change_group(change).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::task::yield_now().await;
             }
         })
         .await;
@@ -127,28 +130,21 @@ impl Cluster {
 
     /// The one that leads and serves.
     async fn leader(&self) -> Shard<Keeper> {
-        within(async {
-            loop {
-                let shards: Vec<_> = self.wires.shards.lock().unwrap().values().cloned().collect();
-                let leads = |shard: &&Shard<Keeper>| {
-                    let group = shard.group();
-                    shard.epoch().is_some() && !self.wires.cut.lock().unwrap().contains(&group.own)
-                };
-                // After an election the old one may not know yet that it does not lead any more.
-                if let Some(shard) = shards.iter().filter(leads).max_by_key(|shard| shard.group().term) {
-                    return shard.clone();
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await
+        let cut = self.wires.cut.lock().unwrap().clone();
+        let all = self.wires.shards.lock().unwrap().clone();
+        let shards: Vec<_> = all.into_iter().filter(|(node, _)| !cut.contains(node)).map(|(_, shard)| shard).collect();
+        let ready = shards.iter().map(|shard| Box::pin(shard.ready()));
+        within(futures_util::future::select_ok(ready)).await.unwrap();
+        // After an election the old one may not know yet that it does not lead any more.
+        let leads = shards.iter().filter(|shard| shard.epoch().is_some());
+        leads.max_by_key(|shard| shard.group().term).unwrap_or(&shards[0]).clone()
     }
 
     /// Keeps a message, on whichever node leads, until it is confirmed.
     async fn keep(&self, number: u64) {
         within(async {
             while self.leader().await.submit(Command::Keep(number, message(number, 500))).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::task::yield_now().await;
             }
         })
         .await;
@@ -177,7 +173,7 @@ impl Cluster {
                         assert_eq!(seen, expected, "node {node}");
                         return;
                     }
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::task::yield_now().await;
                 }
             })
             .await;
