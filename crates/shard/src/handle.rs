@@ -21,8 +21,10 @@ use crate::hands::Hands;
 use crate::health::Health;
 use crate::housekeeping::Housekeeping;
 use crate::inbox::Inbox;
-use crate::limits::{DECODED_BYTES_DEFAULT, TAIL_BYTES_DEFAULT};
+use crate::limits::{DECODED_BYTES_DEFAULT, LAG_BYTES_MAX, TAIL_BYTES_DEFAULT};
+use crate::loan;
 use crate::machine::StateMachine;
+use crate::peers::Peers;
 use crate::raft::log::Log;
 use crate::raft::member::Member;
 use crate::raft::state::{EffectSink, State};
@@ -46,6 +48,10 @@ pub struct Settings {
     pub tail_bytes: usize,
     /// Bytes of older batches kept in memory after they were read.
     pub decoded_bytes: usize,
+    /// The way to replicas on other nodes; without one the shard is alone for ever.
+    pub peers: Option<Arc<dyn Peers>>,
+    /// Bytes of log that are kept for a replica that lags; behind more than these it takes a copy.
+    pub lag_bytes: u64,
 }
 
 impl Default for Settings {
@@ -57,6 +63,8 @@ impl Default for Settings {
             clock: Arc::new(SystemClock),
             tail_bytes: TAIL_BYTES_DEFAULT,
             decoded_bytes: DECODED_BYTES_DEFAULT,
+            peers: None,
+            lag_bytes: LAG_BYTES_MAX,
         }
     }
 }
@@ -88,7 +96,7 @@ pub struct Status {
 
 /// A handle to a shard. Clones are the same shard.
 pub struct Shard<M: StateMachine> {
-    core: Arc<Core<M>>,
+    pub(crate) core: Arc<Core<M>>,
 }
 
 impl<M: StateMachine> Clone for Shard<M> {
@@ -97,12 +105,14 @@ impl<M: StateMachine> Clone for Shard<M> {
     }
 }
 
-struct Core<M: StateMachine> {
-    member: Member<M>,
-    state: State<M>,
-    submitter: Submitter<M>,
+pub(crate) struct Core<M: StateMachine> {
+    pub(crate) member: Member<M>,
+    pub(crate) state: State<M>,
+    pub(crate) submitter: Submitter<M>,
     decoded: Arc<Decoded>,
-    housekeeping: Arc<Housekeeping<M>>,
+    pub(crate) housekeeping: Arc<Housekeeping<M>>,
+    /// One node gets a number at a time.
+    pub(crate) numbering: Mutex<()>,
     room: Arc<Room>,
 }
 
@@ -126,7 +136,11 @@ impl<M: StateMachine> Shard<M> {
         let tail_bytes = settings.tail_bytes;
         let recovering = {
             let (health, own) = (health.clone(), hands.clone());
+            let has_peers = settings.peers.is_some();
             hands.run(move || {
+                if has_peers {
+                    loan::settle(&disk, &folder, &health)?;
+                }
                 let opened = SegmentStore::open(disk, &folder, storage_settings);
                 let (store, recovered) = opened.map_err(|fault| health.fail(fault))?;
                 let log =
@@ -135,7 +149,7 @@ impl<M: StateMachine> Shard<M> {
             })
         };
         let state = recovering.await.map_err(|error| health.fail(error))??;
-        let member = Member::start(settings.node, state.log.clone(), state.clone()).await?;
+        let member = Member::start(settings.node, settings.peers.clone(), state.log.clone(), state.clone()).await?;
         Ok(Self::spawn(member, state, &settings, Arc::new(room)))
     }
 
@@ -161,12 +175,14 @@ impl<M: StateMachine> Shard<M> {
             submitter: submitter.clone(),
             decoded: Arc::clone(&decoded),
             segment_bytes: settings.storage.segment_bytes,
-            round: Mutex::new(()),
+            lag_bytes: settings.lag_bytes,
+            round: Arc::new(Mutex::new(())),
         });
         tokio::spawn(sequencer.run());
         tokio::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
         tokio::spawn(Arc::clone(&housekeeping).run());
-        Self { core: Arc::new(Core { member, state, submitter, decoded, housekeeping, room }) }
+        let numbering = Mutex::new(());
+        Self { core: Arc::new(Core { member, state, submitter, decoded, housekeeping, numbering, room }) }
     }
 
     /// Waits until this replica leads and has applied everything before its leadership.

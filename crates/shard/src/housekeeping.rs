@@ -29,8 +29,10 @@ pub(crate) struct Housekeeping<M: StateMachine> {
     pub(crate) decoded: Arc<Decoded>,
     /// How large a segment is.
     pub(crate) segment_bytes: u64,
-    /// One round at a time.
-    pub(crate) round: Mutex<()>,
+    /// How much log is kept for a replica that lags.
+    pub(crate) lag_bytes: u64,
+    /// One round at a time, and none while a copy of the store is lent.
+    pub(crate) round: Arc<Mutex<()>>,
 }
 
 impl<M: StateMachine> Housekeeping<M> {
@@ -113,11 +115,21 @@ impl<M: StateMachine> Housekeeping<M> {
                 () = tokio::time::sleep(RETRY_PAUSE) => {}
             }
         }
-        if let Some(before) = self.passed()
+        if let Some(before) = self.passed().map(|before| self.spared(before))
             && self.state.log.purged() < Some(before)
         {
             self.member.purge(before).await;
         }
+    }
+
+    /// Less than `before` where a replica elsewhere still needs what lies before it, unless that has become too much.
+    fn spared(&self, before: u64) -> u64 {
+        let Some(needed) = self.member.had_by_all().filter(|needed| *needed < before) else { return before };
+        let segments = self.state.log.store.segments();
+        let between = segments
+            .iter()
+            .filter(|segment| segment.last.is_some_and(|last| needed < last.0) && segment.first.0 <= before);
+        if between.map(|segment| segment.bytes.0).sum::<u64>() <= self.lag_bytes { needed } else { before }
     }
 
     /// The place of the log that a restart starts from, even when the newest checkpoint is damaged.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `machine` (what is replicated), `handle` (what others hold), `inbox` and `sequencer` (commands
 //! become batches), `raft` (the adapter to the consensus library: log, state machine), `fetch` (messages for
-//! consumers), `timer` and `housekeeping` (what happens by itself).
+//! consumers), `timer` and `housekeeping` (what happens by itself), `peers` and `loan` (the replicas elsewhere).
 //! **Boundary**: nothing of the consensus library or of the files is visible above this crate, but for the
 //! disk and the settings of the files that `Shard::open` is given.
 
@@ -18,7 +18,10 @@ mod hands;
 mod health;
 mod housekeeping;
 mod inbox;
+mod loan;
+mod peers;
 mod raft;
+mod replica;
 mod room;
 mod sequencer;
 mod submitter;
@@ -30,7 +33,10 @@ mod watch;
 pub use clock::{Clock, SystemClock};
 pub use handle::{Settings, Shard, Status};
 pub use hands::{Hands, Pace};
+pub use loan::{Arrival, Loan, LoanedFile, Terms};
 pub use machine::{Section, SegmentUse, StateMachine, Survivor};
+pub use peers::{Answer, Peers, Unreached};
+pub use raft::group::{Group, GroupChange, GroupMember};
 pub use raft::runtime::seed_jitter;
 pub use raft::state::EffectSink;
 #[cfg(fuzzing)]

@@ -50,3 +50,17 @@ pub const SPARSE_PERCENT: u64 = 25;
 pub const RELOCATED_MESSAGES_MAX: usize = 512;
 /// Segments that are dropped by one command.
 pub const DROPPED_SEGMENTS_MAX: usize = 1024;
+/// Time between two heartbeats of a leader with followers, in milliseconds.
+pub const HEARTBEAT_MS: u64 = 250;
+/// Shortest and longest silence of a leader after which a follower asks to be elected, in milliseconds.
+pub const ELECTION_MS: (u64, u64) = (1_000, 2_000);
+/// How long a follower may take to flush what it was sent before it is sent again.
+pub const APPEND_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of log that are kept for a follower that lags; behind more than these it takes a copy of the store.
+pub const LAG_BYTES_MAX: u64 = 2 << 30;
+/// How long a change of the members, or a move of the leadership, may take before its caller hears that it goes on.
+pub const CHANGE_WITHIN: Duration = Duration::from_secs(30);
+/// Most members of one shard.
+pub const MEMBERS_MAX: usize = 7;
+/// How long a copy of the store may be lent; segments are not deleted meanwhile.
+pub const LOAN_MAX: Duration = Duration::from_secs(3600);

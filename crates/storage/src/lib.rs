@@ -4,6 +4,7 @@
 //! Called by the shard and by the simulator. Formats: `docs/formats/`. Tests: `tests/`.
 
 mod checkpoint;
+mod copy;
 mod core;
 mod cut;
 pub mod disk;
@@ -11,6 +12,7 @@ mod fault;
 mod folder;
 mod frame;
 mod inbox;
+mod incoming;
 mod index;
 pub mod limits;
 mod little_endian;
@@ -27,8 +29,10 @@ mod spare;
 mod writer;
 
 pub use checkpoint::{Checkpoint, SectionName};
+pub use copy::CopiedFile;
 pub use fault::{Fault, Operation};
 pub use frame::{Frame, FrameKind};
+pub use incoming::{Incoming, settle as settle_incoming};
 pub use log::{Completion, DiskUsage, SegmentStore, SegmentSummary, Settings, Threads};
 pub use position::{ByteCount, LogIndex, Term};
 pub use recovery::{Recovered, TailNote, TailNoteKind};

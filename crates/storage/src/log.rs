@@ -82,7 +82,7 @@ pub struct DiskUsage {
 /// A handle of an open store. Clones are the same store; the last one to go stops the writer.
 #[derive(Clone)]
 pub struct SegmentStore {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     hands: Arc<Hands>,
 }
 

@@ -144,8 +144,7 @@ impl Queue {
         let mut lines: Vec<_> = order
             .map(|at| {
                 let partition = Partition::new(u32::try_from(at).expect("partitions are bounded"));
-                let is_held = |pick: &Pick| !held.is_empty() && held.contains(&(pick.partition, pick.sequence));
-                self.partitions[at].deliverable(partition).filter(move |(_, next)| !is_held(&next.pick)).peekable()
+                self.partitions[at].deliverable(partition, held).peekable()
             })
             .collect();
         let mut picked = Vec::new();

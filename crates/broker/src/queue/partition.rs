@@ -399,9 +399,13 @@ impl Messages {
         true
     }
 
-    /// The ready messages in order of delivery, with their priority.
-    pub(super) fn deliverable(&self, partition: Partition) -> impl Iterator<Item = (Priority, Picked)> {
-        self.ready.iter().map(move |sequence| {
+    /// The ready messages in order of delivery that are not `held`, with their priority.
+    pub(super) fn deliverable(
+        &self,
+        partition: Partition,
+        held: &BTreeSet<(Partition, Sequence)>,
+    ) -> impl Iterator<Item = (Priority, Picked)> {
+        self.ready.iter_besides(partition, held).map(move |sequence| {
             let slot = self.slots.get(sequence).expect("tables name only messages that exist");
             let facts = self.facts.get(&sequence);
             let picked = Picked {

@@ -2,10 +2,10 @@
 //!
 //! Invariant: a group of bits that exists has at least one set; `count` is the number of set bits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::limits::PRIORITY_MAX;
-use model::number::{Priority, Sequence};
+use model::number::{Partition, Priority, Sequence};
 
 use super::bits::{Bits, PLACES, locate};
 #[cfg(test)]
@@ -50,6 +50,24 @@ impl Ready {
     /// All messages in order of delivery.
     pub(super) fn iter(&self) -> impl Iterator<Item = Sequence> {
         self.groups.iter().flat_map(|((_, number), group)| sequences(*number, group))
+    }
+
+    /// The same without those that are `held`, of which there may be as many as consumers prefetch: a group is freed of
+    /// them at once.
+    pub(super) fn iter_besides(
+        &self,
+        partition: Partition,
+        held: &BTreeSet<(Partition, Sequence)>,
+    ) -> impl Iterator<Item = Sequence> {
+        self.groups.iter().flat_map(move |((_, number), group)| {
+            let mut group = **group;
+            let first = number * PLACES;
+            let here = (partition, Sequence::new(first))..=(partition, Sequence::new(first + (PLACES - 1)));
+            for (_, sequence) in held.range(here) {
+                group.remove(locate(sequence.get()).1);
+            }
+            sequences(*number, &group)
+        })
     }
 
     /// The message that came first, whatever its priority.

@@ -162,6 +162,13 @@ impl Core {
         self.marks().purged.map(|id| id.index)
     }
 
+    /// The purge mark and the vote, as a copy of this log has them.
+    pub(crate) fn promises(&self) -> (Option<(u64, u64)>, Option<Bytes>) {
+        let marks = self.marks();
+        let purged = marks.purged.map(|id| (term_of(&id), id.index));
+        (purged, marks.vote.as_ref().map(written::write_vote))
+    }
+
     /// The bytes of the batch at an index, if it is in memory.
     pub(crate) fn tail_batch(&self, index: u64) -> Option<Bytes> {
         match self.tail.get(index)?.payload {

@@ -19,12 +19,14 @@ use openraft::raft::ClientWriteResult;
 use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
 
 use super::log::Log;
-use super::network::NoPeers;
+use super::network::Network;
 use super::state::State;
 use super::types::{Answers, BatchBytes, Types};
 use crate::health::Health;
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, PATIENCE, REPLICATION_ENTRIES_MAX};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, ELECTION_MS, HEARTBEAT_MS, PATIENCE, REPLICATION_ENTRIES_MAX};
 use crate::machine::StateMachine;
+use crate::peers::Peers;
+use crate::watch;
 
 /// A period in which this replica leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,13 +77,29 @@ impl Future for Pending {
 
 /// One replica of one shard.
 pub(crate) struct Member<M: StateMachine> {
-    raft: Raft<Types, State<M>>,
+    pub(super) raft: Raft<Types, State<M>>,
+    pub(super) log: Log,
     health: Health,
+    /// Told when the leader has given up entries that this replica lacks.
+    pub(super) lacking: watch::Sender<bool>,
 }
 
 impl<M: StateMachine> Clone for Member<M> {
     fn clone(&self) -> Self {
-        Self { raft: self.raft.clone(), health: self.health.clone() }
+        let (raft, log, health) = (self.raft.clone(), self.log.clone(), self.health.clone());
+        Self { raft, log, health, lacking: self.lacking.clone() }
+    }
+}
+
+/// How a replica works that may have others beside it.
+fn config_among_peers() -> Config {
+    Config {
+        heartbeat_interval: HEARTBEAT_MS,
+        election_timeout_min: ELECTION_MS.0,
+        election_timeout_max: ELECTION_MS.1,
+        // A leader that was away is elected anew: others may know of entries that its own disk did not keep.
+        enable_leader_restore: Some(false),
+        ..config()
     }
 }
 
@@ -104,21 +122,32 @@ fn config() -> Config {
 
 impl<M: StateMachine> Member<M> {
     /// Recovers, and forms a group of one at the very first start.
-    pub(crate) async fn start(node: u64, log: Log, state: State<M>) -> Result<Self, Fault> {
+    pub(crate) async fn start(
+        node: u64,
+        peers: Option<Arc<dyn Peers>>,
+        log: Log,
+        state: State<M>,
+    ) -> Result<Self, Fault> {
         let health = log.health.clone();
-        let config = config().validate().map_err(|error| health.fail(error))?;
-        let raft = Raft::new(node, Arc::new(config), NoPeers::<M>::new(), log, state);
-        let member = Self { raft: raft.await.map_err(|error| health.fail(error))?, health };
+        let has_peers = peers.is_some();
+        let config = if has_peers { config_among_peers() } else { config() };
+        let config = config.validate().map_err(|error| health.fail(error))?;
+        let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers), log.clone(), state);
+        let raft = raft.await.map_err(|error| health.fail(error))?;
+        let member = Self { raft, log, health, lacking: watch::Sender::new(false) };
         let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
         if !known {
             let members = BTreeMap::from([(node, BasicNode::default())]);
             let formed = member.raft.initialize(members).await;
             formed.map_err(|error| member.health.fail(error))?;
+        } else if has_peers && member.is_only_voter() {
+            // Nobody else can vote: there is no silence to wait for.
+            member.raft.trigger().elect(false).await.map_err(|error| member.fatal(&error))?;
         }
         Ok(member)
     }
 
-    fn fatal(&self, error: &Fatal<Types>) -> Fault {
+    pub(super) fn fatal(&self, error: &Fatal<Types>) -> Fault {
         self.health.fault().unwrap_or_else(|| match error {
             // Closing is no fault, and must not be remembered as one.
             Fatal::Stopped => Fault { what: "the shard is closed".to_owned() },

@@ -2,8 +2,10 @@
 //! Reading order: the types, what is written down, the log, the state machine, the way to peers.
 //! Invariant: nothing of the library is visible outside of this folder.
 
+pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod member;
+mod message;
 mod network;
 pub(crate) mod runtime;
 pub(crate) mod state;

@@ -1,65 +1,134 @@
-//! The way to the peers. A shard with one voter has none: nothing is ever sent.
-//! Invariant: an address that cannot be reached is an answer, never a panic.
-//! Called by the consensus library.
+//! The way to the peers, as the consensus library sees it. A shard with one voter has none: nothing is ever sent.
+//! Invariant: an address that cannot be reached is an answer, never a panic; an append counts only when its answer
+//! came, and the answer comes after the flush there.
+//! Called by the consensus library. Tests: `tests/replicas.rs`.
 
 use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
-use openraft::{AnyError, BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
+    VoteRequest, VoteResponse,
+};
+use openraft::{BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
+use super::message::{Ask, Told, read_told, write_ask};
 use super::state::Checkpoint;
 use super::types::{Types, Vote};
+use crate::limits::APPEND_WITHIN;
 use crate::machine::StateMachine;
+use crate::peers::Peers;
 
-/// Reaches nobody.
-pub(crate) struct NoPeers<M>(std::marker::PhantomData<fn() -> M>);
+/// Makes the ways to single nodes.
+pub(crate) struct Network<M> {
+    peers: Option<Arc<dyn Peers>>,
+    machine: PhantomData<fn() -> M>,
+}
 
-impl<M> NoPeers<M> {
-    pub(crate) const fn new() -> Self {
-        Self(std::marker::PhantomData)
+impl<M> Network<M> {
+    pub(crate) const fn new(peers: Option<Arc<dyn Peers>>) -> Self {
+        Self { peers, machine: PhantomData }
     }
 }
 
-fn unreachable() -> Unreachable<Types> {
-    Unreachable::new(&AnyError::error("this shard has no peers"))
+/// The way to one node.
+pub(crate) struct Line<M> {
+    peers: Option<Arc<dyn Peers>>,
+    node: u64,
+    address: String,
+    machine: PhantomData<fn() -> M>,
 }
 
-impl<M: StateMachine> RaftNetworkFactory<Types> for NoPeers<M> {
-    type Network = Self;
+impl<M: StateMachine> RaftNetworkFactory<Types> for Network<M> {
+    type Network = Line<M>;
 
-    async fn new_client(&mut self, _target: u64, _node: &BasicNode) -> Self {
-        Self::new()
+    async fn new_client(&mut self, target: u64, node: &BasicNode) -> Line<M> {
+        Line { peers: self.peers.clone(), node: target, address: node.addr.clone(), machine: PhantomData }
     }
 }
 
-impl<M: StateMachine> RaftNetworkV2<Types> for NoPeers<M> {
+impl<M> Line<M> {
+    async fn ask(&self, ask: Ask, within: Duration) -> Result<Told, Unreachable<Types>> {
+        let peers = self.peers.as_ref().ok_or_else(|| Unreachable::from_string("this shard has no peers"))?;
+        let answer = peers.send(self.node, &self.address, write_ask(self.node, &ask), within).await;
+        let bytes = answer.map_err(|error| Unreachable::new(&error))?;
+        read_told(bytes).map_err(|error| Unreachable::new(&error))
+    }
+}
+
+fn another_answer(told: &Told) -> Unreachable<Types> {
+    Unreachable::from_string(format!("the answer is to another message: {told:?}"))
+}
+
+impl<M: StateMachine> RaftNetworkV2<Types> for Line<M> {
     type SnapshotData = Checkpoint<M>;
 
     async fn append_entries(
         &mut self,
-        _request: AppendEntriesRequest<Types>,
+        request: AppendEntriesRequest<Types>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        Err(RPCError::Unreachable(unreachable()))
+        // Not the time of a heartbeat: the entries may be many, and the disk there slow.
+        match self.ask(Ask::Append(request), APPEND_WITHIN).await? {
+            Told::Append(response) => Ok(response),
+            other @ (Told::Vote(_) | Told::Transfer(_) | Told::Lacking(..)) => Err(another_answer(&other).into()),
+        }
     }
 
     async fn vote(
         &mut self,
-        _request: VoteRequest<Types>,
-        _option: RPCOption,
+        request: VoteRequest<Types>,
+        option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        Err(RPCError::Unreachable(unreachable()))
+        match self.ask(Ask::Vote(request), option.hard_ttl()).await? {
+            Told::Vote(response) => Ok(response),
+            other @ (Told::Append(_) | Told::Transfer(_) | Told::Lacking(..)) => Err(another_answer(&other).into()),
+        }
     }
 
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        match self.ask(Ask::PreVote(request), option.hard_ttl()).await? {
+            Told::Vote(response) => Ok(response),
+            other @ (Told::Append(_) | Told::Transfer(_) | Told::Lacking(..)) => Err(another_answer(&other).into()),
+        }
+    }
+
+    /// Nothing is sent here: a replica whose log is too short takes a copy of the whole store by itself, because the
+    /// messages that the state refers to lie in the log. Until it has, it counts as unreachable.
     async fn full_snapshot(
         &mut self,
-        _vote: Vote,
-        _snapshot: openraft::alias::SnapshotOf<Types, Checkpoint<M>>,
+        vote: Vote,
+        snapshot: openraft::alias::SnapshotOf<Types, Checkpoint<M>>,
         _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        Err(StreamingError::Unreachable(unreachable()))
+        let Some(last) = snapshot.meta.last_log_id else { return Ok(SnapshotResponse::new(vote)) };
+        match self.ask(Ask::Lacking(vote, last), APPEND_WITHIN).await? {
+            Told::Lacking(vote, true) => Ok(SnapshotResponse::new(vote)),
+            Told::Lacking(_, false) => {
+                Err(Unreachable::from_string(format!("node {} needs a copy of the store first", self.node)).into())
+            }
+            other @ (Told::Append(_) | Told::Vote(_) | Told::Transfer(_)) => Err(another_answer(&other).into()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        match self.ask(Ask::Transfer(request), option.hard_ttl()).await? {
+            Told::Transfer(true) => Ok(Ok(())),
+            Told::Transfer(false) => Err(Unreachable::from_string("the node does not take the leadership").into()),
+            other @ (Told::Append(_) | Told::Vote(_) | Told::Lacking(..)) => Err(another_answer(&other).into()),
+        }
     }
 }

@@ -34,12 +34,12 @@ fn check_version(reader: &mut Reader, what: &'static str) -> Result<(), WireErro
     if reader.u8()? == VERSION { Ok(()) } else { Err(reader.error(what)) }
 }
 
-fn write_position(writer: &mut Writer, id: &LogId) {
+pub(crate) fn write_position(writer: &mut Writer, id: &LogId) {
     writer.u64(term_of(id));
     writer.u64(id.index);
 }
 
-fn read_position(reader: &mut Reader) -> Result<LogId, WireError> {
+pub(crate) fn read_position(reader: &mut Reader) -> Result<LogId, WireError> {
     let term = reader.u64()?;
     Ok(log_id(term, reader.u64()?))
 }
@@ -126,6 +126,14 @@ pub(crate) fn read_vote(bytes: Bytes) -> Result<Vote, WireError> {
     let committed = reader.flag()?;
     reader.finish()?;
     Ok(Vote { leader_id, committed })
+}
+
+/// The one of two written votes that promises more.
+pub(crate) fn later_vote(own: Option<Bytes>, other: Bytes) -> Result<Bytes, WireError> {
+    let theirs = read_vote(other.clone())?;
+    let Some(own) = own else { return Ok(other) };
+    let ours = read_vote(own.clone())?;
+    Ok(if theirs < ours { own } else { other })
 }
 
 /// The written form of the committed hint.

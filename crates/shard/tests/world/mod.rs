@@ -60,6 +60,11 @@ pub struct Keeper {
 }
 
 impl Keeper {
+    /// How many segments it knows.
+    pub fn rolls(&self) -> usize {
+        self.segments.len()
+    }
+
     fn uses(&self, first: u64) -> SegmentUse {
         let next = self.segments.range(first + 1..).next().copied().unwrap_or(u64::MAX);
         let inside = self.kept.values().filter(|(at, _)| (first..next).contains(&at.index.get()));

@@ -1,0 +1,142 @@
+//! A copy of the store of a shard for a replica that is new, or whose log is too short to be continued.
+//! Invariant: what is lent does not change while it is lent: nothing is deleted, and no newer checkpoint is made, so
+//! that the log behind the copy is still there when its reader comes back for it.
+//! Called by the node: `Shard::lend` on one side, `Arrival` on the other. Tests: `tests/replicas.rs`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::failure::Fault;
+use storage::disk::Disk;
+use storage::{CopiedFile, Incoming, LogIndex, SegmentStore, Term};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::hands::Hands;
+use crate::health::Health;
+
+/// What the reader has to know before the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How long segments are; the same on all replicas.
+    pub segment_bytes: u64,
+    /// The newest entry of the copy.
+    pub last: u64,
+    /// The purge mark: term and index.
+    pub purged: Option<(u64, u64)>,
+    /// The vote of the lender, by which the reader follows its leader.
+    pub vote: Bytes,
+    /// The files, in the order in which they are read.
+    pub files: Vec<LoanedFile>,
+}
+
+/// A file of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoanedFile {
+    /// Its name.
+    pub name: String,
+    /// How many bytes are sent.
+    pub bytes: u64,
+    /// How long it is; zeros behind those.
+    pub length: u64,
+}
+
+fn copied(file: &LoanedFile) -> CopiedFile {
+    let (bytes, length) = (storage::ByteCount(file.bytes), storage::ByteCount(file.length));
+    CopiedFile { name: file.name.clone(), bytes, length }
+}
+
+/// A copy that is lent; given back when this is dropped.
+pub struct Loan {
+    pub(crate) terms: Terms,
+    pub(crate) store: SegmentStore,
+    pub(crate) hands: Hands,
+    /// Housekeeping stands still meanwhile.
+    pub(crate) _still: OwnedMutexGuard<()>,
+}
+
+impl Loan {
+    pub(crate) fn files(store: &SegmentStore, until: u64) -> Result<Vec<LoanedFile>, storage::Fault> {
+        let files = store.files_until(LogIndex(until))?;
+        let loaned = |file: CopiedFile| LoanedFile { name: file.name, bytes: file.bytes.0, length: file.length.0 };
+        Ok(files.into_iter().map(loaned).collect())
+    }
+
+    /// What is lent.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The next piece of a file; empty behind its end.
+    ///
+    /// # Errors
+    /// When the disk cannot be read; the loan is useless then.
+    pub async fn read(&self, file: &LoanedFile, offset: u64) -> Result<Bytes, Fault> {
+        let (store, file) = (self.store.clone(), copied(file));
+        let reading = self.hands.run(move || store.read_copied(&file, offset));
+        let piece = reading.await.map_err(fault)?.map_err(fault)?;
+        Ok(piece.into())
+    }
+}
+
+fn fault(error: impl std::fmt::Display) -> Fault {
+    Fault { what: error.to_string() }
+}
+
+/// A copy on its way into the folder of a shard that is closed, or is not there yet. Blocks on the disk.
+pub struct Arrival {
+    incoming: Incoming,
+}
+
+impl Arrival {
+    /// Begins to receive a copy. What the folder promised to others, its vote, stays promised.
+    ///
+    /// # Errors
+    /// When the files that are there are damaged or held by another process, or the disk fails.
+    pub fn begin(disk: Arc<dyn Disk>, folder: &Path, terms: &Terms) -> Result<Self, Fault> {
+        let settings = storage::Settings { segment_bytes: terms.segment_bytes, ..storage::Settings::default() };
+        let own = own_vote(&disk, folder, settings)?;
+        let vote = crate::raft::written::later_vote(own, terms.vote.clone()).map_err(fault)?;
+        let purged = terms.purged.map(|(term, index)| (Term(term), LogIndex(index)));
+        let incoming = Incoming::begin(disk, folder, settings, vote, purged).map_err(fault)?;
+        Ok(Self { incoming })
+    }
+
+    /// Takes the next piece of a file.
+    ///
+    /// # Errors
+    /// When the disk fails, or the file is none that a store has.
+    pub fn write(&mut self, file: &LoanedFile, offset: u64, piece: &[u8]) -> Result<(), Fault> {
+        self.incoming.write(&copied(file), offset, piece).map_err(fault)
+    }
+
+    /// All of a file was taken.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn finish_file(&mut self, file: &LoanedFile) -> Result<(), Fault> {
+        self.incoming.finish_file(&copied(file)).map_err(fault)
+    }
+
+    /// All files were taken: the copy takes the place of what was there.
+    ///
+    /// # Errors
+    /// When the disk fails; the next start ends what was begun.
+    pub fn finish(self) -> Result<(), Fault> {
+        self.incoming.finish().map_err(fault)
+    }
+}
+
+/// The vote that the folder holds. A folder whose log is damaged still has one.
+fn own_vote(disk: &Arc<dyn Disk>, folder: &Path, settings: storage::Settings) -> Result<Option<Bytes>, Fault> {
+    storage::settle_incoming(disk, folder).map_err(fault)?;
+    let (store, recovered) = SegmentStore::open(Arc::clone(disk), folder, settings).map_err(fault)?;
+    store.close().map_err(fault)?;
+    Ok(recovered.vote)
+}
+
+/// Ends what a crash cut off while a copy arrived.
+pub(crate) fn settle(disk: &Arc<dyn Disk>, folder: &Path, health: &Health) -> Result<(), Fault> {
+    storage::settle_incoming(disk, folder).map_err(|error| health.fail(error))
+}

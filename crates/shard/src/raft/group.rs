@@ -1,0 +1,245 @@
+//! The replicas of a shard as a group: who is in it, what they say to this one, and changes of both.
+//! Invariants: a replica that comes in has a copy of the store first, follows as a learner, and votes only then; the
+//! number of a node is an index of the log, so that it is never given twice.
+//! Called by `Shard`. Tests: `tests/replicas.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use bytes::Bytes;
+use model::failure::{Failure, Fault, Unavailable};
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, RaftError};
+use openraft::metrics::RaftServerMetrics;
+use openraft::{BasicNode, ChangeMembers};
+use tokio::time::timeout;
+
+use super::member::Member;
+use super::message::{Ask, Told, read_ask, write_told};
+use super::types::Types;
+use crate::limits::{CHANGE_WITHIN, MEMBERS_MAX};
+use crate::machine::StateMachine;
+use crate::watch;
+
+/// A replica of the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// Its node.
+    pub node: u64,
+    /// Where the node is reached.
+    pub address: String,
+    /// Whether its disk counts for the majority.
+    pub votes: bool,
+    /// The newest entry that it is known to have on disk; only a leader knows.
+    pub durable: Option<u64>,
+}
+
+/// The group as this replica knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// This node.
+    pub own: u64,
+    /// The node that leads, as far as is known here.
+    pub leader: Option<u64>,
+    /// The leadership: rises with each election.
+    pub term: u64,
+    /// All replicas, by node.
+    pub members: Vec<GroupMember>,
+}
+
+impl Group {
+    /// Whether leader and members are the same, however far each is.
+    fn is_led_as(&self, other: &Self) -> bool {
+        let name = |member: &GroupMember| (member.node, member.address.clone(), member.votes);
+        let same = self.members.iter().map(name).eq(other.members.iter().map(name));
+        same && (self.leader, self.term) == (other.leader, other.term)
+    }
+
+    /// A replica by its node.
+    #[must_use]
+    pub fn member(&self, node: u64) -> Option<&GroupMember> {
+        self.members.iter().find(|member| member.node == node)
+    }
+}
+
+/// A change of the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupChange {
+    /// A node follows the log from this address on, or has moved there.
+    Follow {
+        /// The node.
+        node: u64,
+        /// Where it is reached.
+        address: String,
+    },
+    /// A node that follows votes from now on.
+    Vote {
+        /// The node.
+        node: u64,
+    },
+    /// A node is in the group no more.
+    Leave {
+        /// The node.
+        node: u64,
+    },
+}
+
+impl GroupChange {
+    fn node(&self) -> u64 {
+        match self {
+            Self::Follow { node, .. } | Self::Vote { node } | Self::Leave { node } => *node,
+        }
+    }
+}
+
+impl<M: StateMachine> Member<M> {
+    /// The group, as it is known here.
+    pub(crate) fn group(&self) -> Group {
+        let mut group = group_of(&self.raft.server_metrics().borrow_watched());
+        let metrics = self.raft.data_metrics();
+        let seen = metrics.borrow_watched();
+        for member in &mut group.members {
+            let matched = seen.replication.as_ref().and_then(|all| all.get(&member.node)?.as_ref());
+            member.durable = matched.map(|id| id.index);
+        }
+        group
+    }
+
+    pub(super) fn is_only_voter(&self) -> bool {
+        let group = self.group();
+        group.members.iter().all(|member| member.votes == (member.node == group.own))
+    }
+
+    /// Waits until the leader or the members are others than in `before`.
+    pub(crate) async fn changed(&self, before: &Group) {
+        let mut server = self.raft.server_metrics();
+        // The same values are compared as are waited for: others are told of a change a moment later.
+        while group_of(&server.borrow_and_update()).is_led_as(before) {
+            if server.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Up to where every other replica has the log; `None` when there is none, or this one does not lead.
+    pub(crate) fn had_by_all(&self) -> Option<u64> {
+        let group = self.group();
+        let others = group.members.iter().filter(|member| member.node != group.own);
+        others.map(|member| member.durable.unwrap_or_default()).min().filter(|_| group.leader == Some(group.own))
+    }
+
+    /// Answers a message of another replica.
+    pub(crate) async fn answer(&self, message: Bytes) -> Result<Bytes, Failure> {
+        let (to, ask) = read_ask(message).map_err(broken)?;
+        let own = *self.raft.node_id();
+        if to != own {
+            return Err(broken(format!("a message for node {to} came to node {own}")));
+        }
+        let told = match ask {
+            Ask::Append(request) => self.raft.append_entries(request).await.map(Told::Append),
+            Ask::Vote(request) => self.raft.vote(request).await.map(Told::Vote),
+            Ask::PreVote(request) => self.raft.pre_vote(request).await.map(Told::Vote),
+            Ask::Transfer(request) => {
+                let taken = self.raft.handle_transfer_leader(request).await;
+                taken.map(|taken| Told::Transfer(taken.is_ok())).map_err(RaftError::Fatal)
+            }
+            Ask::Lacking(_, last) => {
+                let reaches = Some(last.index) <= self.group_end();
+                self.lacking.send(!reaches);
+                let vote = self.raft.metrics().borrow_watched().vote;
+                Ok(Told::Lacking(vote, reaches))
+            }
+        };
+        told.map(|told| write_told(&told)).map_err(|error| self.stopped(&error))
+    }
+
+    /// The newest entry that is on this disk.
+    fn group_end(&self) -> Option<u64> {
+        self.raft.metrics().borrow_watched().last_log_index
+    }
+
+    fn stopped(&self, error: &RaftError<Types>) -> Failure {
+        match error {
+            RaftError::Fatal(fatal) => self.fatal(fatal).into(),
+            RaftError::APIError(never) => match *never {},
+        }
+    }
+
+    /// Changes the group. Only the leader can.
+    pub(crate) async fn change(&self, change: &GroupChange) -> Result<(), Failure> {
+        let group = self.group();
+        let known = group.member(change.node());
+        let others = group.members.len();
+        let members = match change {
+            GroupChange::Follow { node, address } => {
+                if known.is_some_and(|known| known.address == *address) {
+                    return Ok(());
+                }
+                if known.is_none() && MEMBERS_MAX <= others {
+                    return Err(refused(format!("a cluster has at most {MEMBERS_MAX} nodes")));
+                }
+                ChangeMembers::SetNodes(BTreeMap::from([(*node, BasicNode { addr: address.clone() })]))
+            }
+            GroupChange::Vote { node } => match known {
+                None => return Err(refused(format!("node {node} is no member: it has to join first"))),
+                Some(known) if known.votes => return Ok(()),
+                Some(_) => ChangeMembers::AddVoterIds(BTreeSet::from([*node])),
+            },
+            GroupChange::Leave { node } => match known {
+                None => return Ok(()),
+                Some(known) if known.votes => {
+                    if others == 1 {
+                        return Err(refused("the last node cannot leave"));
+                    }
+                    ChangeMembers::RemoveVoters(BTreeSet::from([*node]))
+                }
+                Some(_) => ChangeMembers::RemoveNodes(BTreeSet::from([*node])),
+            },
+        };
+        // A voter that leaves is not kept as a learner.
+        let changing = timeout(CHANGE_WITHIN, self.raft.change_membership(members, false));
+        match changing.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::Fatal(fatal))) => Err(self.fatal(&fatal).into()),
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => Err(Unavailable::NoLeader.into()),
+            Ok(Err(RaftError::APIError(
+                ClientWriteError::ChangeMembershipError(_)
+                | ClientWriteError::PreconditionFailed(_)
+                | ClientWriteError::LogEntryDiscarded(_),
+            ))) => Err(Unavailable::Busy.into()),
+            Err(_) => Err(Unavailable::Unknown.into()),
+        }
+    }
+
+    /// Told when the leader has given up entries that this replica lacks.
+    pub(crate) fn lacks(&self) -> watch::Receiver<bool> {
+        self.lacking.subscribe()
+    }
+
+    /// Hands the leadership to another replica, which must be up to date; does not wait for it.
+    pub(crate) async fn transfer(&self, to: u64) -> Result<(), Failure> {
+        self.raft.trigger().transfer_leader(to).await.map_err(|error| self.fatal(&error).into())
+    }
+}
+
+/// The group, without how far its members are.
+fn group_of(seen: &RaftServerMetrics<Types>) -> Group {
+    let membership = seen.membership_config.membership();
+    let voters: BTreeSet<u64> = membership.voter_ids().collect();
+    let members = membership.nodes().map(|(node, known)| GroupMember {
+        node: *node,
+        address: known.addr.clone(),
+        votes: voters.contains(node),
+        durable: None,
+    });
+    let term = seen.vote.leader_id.term;
+    Group { own: seen.id, leader: seen.current_leader, term, members: members.collect() }
+}
+
+fn broken(what: impl Display) -> Failure {
+    Fault { what: what.to_string() }.into()
+}
+
+fn refused(what: impl Display) -> Failure {
+    broken(what)
+}
