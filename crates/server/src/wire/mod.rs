@@ -4,6 +4,7 @@
 //! Called by `main`, `demo` and `bench`.
 
 mod engine;
+mod management;
 mod tls;
 mod waiting;
 
@@ -56,6 +57,8 @@ pub(crate) struct Running {
     pub(crate) grpc: Option<SocketAddr>,
     /// Where AMQP is.
     pub(crate) amqp: Option<SocketAddr>,
+    /// Where the management API is.
+    pub(crate) management: Option<SocketAddr>,
     /// The broker itself.
     pub(crate) backend: Arc<dyn Backend>,
     /// The one-time token of a broker without administrator.
@@ -73,6 +76,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
     let http = listen("http", settings.http).await?;
     let grpc = listen("grpc", settings.grpc).await?;
     let amqp = listen("amqp", settings.amqp).await?;
+    let management = listen("management", settings.management).await?;
     let certificate = settings.tls.as_ref().map(tls::Certificate::read).transpose()?;
     let engine = match role {
         Role::Serve | Role::Broker => Engine::open(settings).await?,
@@ -83,6 +87,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
         http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
         grpc: grpc.as_ref().and_then(|listener| listener.local_addr().ok()),
         amqp: amqp.as_ref().and_then(|listener| listener.local_addr().ok()),
+        management: management.as_ref().and_then(|listener| listener.local_addr().ok()),
         backend: Arc::clone(&engine.backend),
         claim: engine.claim.clone(),
         durability: engine.durability,
@@ -94,6 +99,11 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
         let tls = certificate.as_ref().map(tls::Certificate::rustls).transpose()?;
         let door = running.http_door(settings);
         running.doors.spawn(serve_http(listener, tls, door, drained.clone()));
+    }
+    if let Some(listener) = management {
+        let tls = certificate.as_ref().map(tls::Certificate::rustls).transpose()?;
+        let door = running.management_door(settings);
+        running.doors.spawn(management::serve(listener, tls, door, drained.clone()));
     }
     if let Some(listener) = amqp {
         let authority = settings.amqp_client_authority.as_deref();
@@ -244,6 +254,7 @@ pub(crate) async fn run(role: Role, settings: Settings) -> Result<(), Complaint>
         http: running.http,
         grpc: running.grpc,
         amqp: running.amqp,
+        management: running.management,
         claim: running.claim.as_ref().map(Secret::reveal),
         brokers: &settings.brokers,
     };
