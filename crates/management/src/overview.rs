@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Trouble, document};
 use crate::caller::Authenticated;
 use crate::door::{Door, Listener};
-use crate::lists;
 use crate::queues::rate;
+use crate::{connections, lists};
 
 /// The version that this API speaks, as the AMQP door does: `docs/adr/0011-amqp-says-rabbitmq.md`.
 pub(crate) const VERSION: &str = "4.1.0";
@@ -86,6 +86,8 @@ fn listener(door: &Door, listener: &Listener) -> Value {
 
 async fn overview(State(door): State<Door>, Authenticated(caller): Authenticated) -> Answer {
     let sums = sums(&door, &caller).await?;
+    let connections = connections::visible(&door, &caller).await?;
+    let channels: usize = connections.iter().map(|connection| connection.channels.len()).sum();
     let node = &door.settings().node;
     let kinds = ["direct", "fanout", "headers", "topic", "x-consistent-hash", "x-delayed-message"];
     let kinds = kinds.map(|name| json!({"name": name, "description": "", "enabled": true}));
@@ -133,8 +135,8 @@ async fn overview(State(door): State<Door>, Authenticated(caller): Authenticated
             "queues": sums.queues,
             "exchanges": sums.exchanges,
             "consumers": sums.consumers,
-            "connections": 0,
-            "channels": 0,
+            "connections": connections.len(),
+            "channels": channels,
         },
     })))
 }

@@ -16,7 +16,7 @@ use crate::body::{Fields, Object};
 use crate::caller::Authenticated;
 use crate::door::Door;
 use crate::paging::Paging;
-use crate::{arguments, host, lists, streams};
+use crate::{arguments, connections, host, lists, streams};
 
 /// What only the broker's names begin with.
 const RESERVED: &str = "amq.";
@@ -66,7 +66,11 @@ async fn describe(
 ) -> Answer {
     let queue = host::queue(&vhost, &name)?;
     match door.ask(&caller, DescribeQueue { queue }).await {
-        Ok(description) => Ok(document(&shown(&door, &description))),
+        Ok(description) => {
+            let mut fields = shown(&door, &description);
+            fields["consumer_details"] = connections::consumers_of(&door, &caller, &vhost, &name).await?.into();
+            Ok(document(&fields))
+        }
         Err(failure) => {
             streams::described(&door, &caller, &vhost, &name, failure).await.map(|stream| document(&stream))
         }
