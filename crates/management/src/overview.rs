@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Trouble, document};
 use crate::caller::Authenticated;
 use crate::door::{Door, Listener};
+use crate::lists::Kept;
 use crate::queues::rate;
 use crate::{connections, lists};
 
@@ -48,24 +49,41 @@ pub(crate) struct Sums {
     pub(crate) redelivered: u64,
 }
 
+impl Sums {
+    fn add(&mut self, kept: &Kept) {
+        self.queues += 1;
+        match kept {
+            Kept::Queue(queue) => {
+                self.ready += queue.counts.ready;
+                self.unacknowledged += queue.counts.leased;
+                self.consumers += u64::from(queue.consumers);
+                self.published += queue.totals.published;
+                self.delivered += queue.totals.delivered;
+                self.acknowledged += queue.totals.acknowledged;
+                self.redelivered += queue.totals.redelivered;
+            }
+            Kept::Stream(topic) => {
+                self.ready += topic.partitions.iter().map(|partition| partition.messages).sum::<u64>();
+                self.published += topic.totals.published;
+            }
+        }
+    }
+}
+
 /// Adds everything up.
 pub(crate) async fn sums(door: &Door, caller: &Caller) -> Result<Sums, Trouble> {
     let mut sums = Sums::default();
     for namespace in lists::namespaces(door, caller).await? {
-        let queues = lists::queues(door, caller, &namespace).await?;
-        for queue in &queues {
-            sums.ready += queue.counts.ready;
-            sums.unacknowledged += queue.counts.leased;
-            sums.consumers += u64::from(queue.consumers);
-            sums.published += queue.totals.published;
-            sums.delivered += queue.totals.delivered;
-            sums.acknowledged += queue.totals.acknowledged;
-            sums.redelivered += queue.totals.redelivered;
-        }
-        let streams = lists::streams(door, caller, &namespace, &queues).await?;
-        sums.queues += count(queues.len()) + count(streams.len());
-        sums.ready += streams.iter().flat_map(|one| &one.partitions).map(|part| part.messages).sum::<u64>();
-        sums.exchanges += count(lists::exchanges(door, caller, &namespace).await?.len());
+        let add = |kept: Kept| {
+            sums.add(&kept);
+            Ok(())
+        };
+        lists::each_queue(door, caller, &namespace, add).await?;
+        let one = |_| {
+            sums.exchanges += 1;
+            Ok(())
+        };
+        lists::each_exchange(door, caller, &namespace, one).await?;
     }
     Ok(sums)
 }
