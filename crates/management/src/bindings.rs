@@ -22,6 +22,7 @@ use crate::answer::{Answer, Trouble, document, done};
 use crate::body::{Fields, Object};
 use crate::caller::Authenticated;
 use crate::door::Door;
+use crate::lists::Kept;
 use crate::paging::Paging;
 use crate::{arguments, host, lists};
 
@@ -112,16 +113,17 @@ async fn list_in(
 }
 
 async fn listed(door: &Door, caller: &Caller, vhost: Option<&str>, paging: &Paging) -> Answer {
-    let mut items = Vec::new();
+    let mut gathering = paging.gather();
     for namespace in lists::hosts(door, caller, vhost).await? {
-        let queues = lists::queues(door, caller, &namespace).await?;
-        items.extend(queues.iter().map(|queue| own(&namespace, queue.queue.name.as_str())));
-        let bindings = lists::bindings(door, caller, &namespace, None, None).await?;
-        items.extend(bindings.iter().map(shown));
+        let of_default = |kept: Kept| match &kept {
+            Kept::Queue(_) => gathering.offer(kept.name(), || own(&namespace, kept.name())),
+            Kept::Stream(_) => Ok(()),
+        };
+        lists::each_queue(door, caller, &namespace, of_default).await?;
+        let take = |binding: Binding| gathering.offer(binding.destination.name(), || shown(&binding));
+        lists::each_binding(door, caller, &namespace, take).await?;
     }
-    let total = items.len();
-    items.retain(|item| paging.wants(item["destination"].as_str().unwrap_or_default()));
-    Ok(document(&paging.cut(items, total)?))
+    Ok(document(&gathering.finish()?))
 }
 
 /// The bindings to a queue or stream.

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 use model::node;
 use model::{Backend, Call, Caller, Code, Failure, Unavailable, backend};
+use rabbit::Connections;
 
 use crate::answer::Trouble;
 use crate::limits::BUSY_TRIES_MAX;
@@ -45,6 +46,7 @@ struct Inside {
     settings: Settings,
     backend: Arc<dyn Backend>,
     node: Arc<dyn Readiness>,
+    connections: Arc<dyn Connections>,
 }
 
 /// The management door. Cloning gives another handle on the same door.
@@ -52,9 +54,14 @@ struct Inside {
 pub struct Door(Arc<Inside>);
 
 impl Door {
-    /// A door in front of a backend.
-    pub fn new(settings: Settings, backend: Arc<dyn Backend>, node: Arc<dyn Readiness>) -> Self {
-        Self(Arc::new(Inside { settings, backend, node }))
+    /// A door in front of a backend, beside one with connections.
+    pub fn new(
+        settings: Settings,
+        backend: Arc<dyn Backend>,
+        node: Arc<dyn Readiness>,
+        connections: Arc<dyn Connections>,
+    ) -> Self {
+        Self(Arc::new(Inside { settings, backend, node, connections }))
     }
 
     /// Everything that this door serves.
@@ -89,6 +96,10 @@ impl Door {
 
     pub(crate) fn backend(&self) -> &dyn Backend {
         &*self.0.backend
+    }
+
+    pub(crate) fn connections(&self) -> &dyn Connections {
+        &*self.0.connections
     }
 
     pub(crate) fn readiness(&self) -> node::Readiness {

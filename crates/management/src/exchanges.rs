@@ -40,13 +40,12 @@ async fn list_in(
 }
 
 async fn listed(door: &Door, caller: &Caller, vhost: Option<&str>, paging: &Paging) -> Answer {
-    let (mut items, mut total) = (Vec::new(), 0);
+    let mut gathering = paging.gather();
     for namespace in lists::hosts(door, caller, vhost).await? {
-        let exchanges = lists::exchanges(door, caller, &namespace).await?;
-        total += exchanges.len();
-        items.extend(exchanges.iter().filter(|one| paging.wants(one.exchange.name.as_str())).map(shown));
+        let take = |one: ExchangeDescription| gathering.offer(one.exchange.name.as_str(), || shown(&one));
+        lists::each_exchange(door, caller, &namespace, take).await?;
     }
-    Ok(document(&paging.cut(items, total)?))
+    Ok(document(&gathering.finish()?))
 }
 
 /// An exchange as RabbitMQ tells of it.

@@ -1,8 +1,8 @@
 //! Whole lists, put together from the pages that the broker gives.
-//! Invariant: a list is complete or refused; it is never cut in silence.
+//! Invariant: a list is complete or refused; it is never cut in silence. What only counts or pages keeps no list.
 //! Used by every room that lists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::access::{Grant, ListGrants, ListNamespaces, ListUsers, UserDescription};
 use model::binding::{Binding, Destination, ListBindings};
@@ -18,24 +18,42 @@ use crate::answer::Trouble;
 use crate::door::Door;
 use crate::limits::LIST_ITEMS_MAX;
 
+/// Shows every item of one list, a page at a time.
+async fn each<C, T>(
+    door: &Door,
+    caller: &Caller,
+    ask: impl Fn(PageRequest) -> C,
+    mut see: impl FnMut(T) -> Result<(), Trouble>,
+) -> Result<(), Trouble>
+where
+    C: Call<Reply = Page<T>>,
+{
+    let mut cursor = None;
+    loop {
+        let page = door.call(caller, ask(PageRequest { limit: PAGE_ITEMS_MAX, cursor })).await?;
+        page.items.into_iter().try_for_each(&mut see)?;
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// Everything of one list.
 async fn all<C, T>(door: &Door, caller: &Caller, what: &str, ask: impl Fn(PageRequest) -> C) -> Result<Vec<T>, Trouble>
 where
     C: Call<Reply = Page<T>>,
 {
     let mut items = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = door.call(caller, ask(PageRequest { limit: PAGE_ITEMS_MAX, cursor })).await?;
-        items.extend(page.items);
-        if items.len() > LIST_ITEMS_MAX {
+    let keep = |item| {
+        if items.len() >= LIST_ITEMS_MAX {
             return Err(Trouble::bad(format!("there are more than {LIST_ITEMS_MAX} {what}: ask for one by its name")));
         }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(items);
-        }
-    }
+        items.push(item);
+        Ok(())
+    };
+    each(door, caller, ask, keep).await?;
+    Ok(items)
 }
 
 /// The namespaces that are virtual hosts: the system's own is none.
@@ -55,6 +73,66 @@ pub(crate) async fn hosts(door: &Door, caller: &Caller, host: Option<&str>) -> R
         }
     }
     Ok(there)
+}
+
+/// What RabbitMQ calls a queue.
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, and is looked at at once")]
+pub(crate) enum Kept {
+    /// A queue.
+    Queue(QueueDescription),
+    /// A stream: a topic, but for one whose name a queue has too.
+    Stream(TopicDescription),
+}
+
+impl Kept {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Queue(queue) => queue.queue.name.as_str(),
+            Self::Stream(topic) => topic.topic.name.as_str(),
+        }
+    }
+}
+
+/// Shows every queue and stream of a namespace that the caller may see, however many there are.
+pub(crate) async fn each_queue(
+    door: &Door,
+    caller: &Caller,
+    namespace: &NamespaceName,
+    mut see: impl FnMut(Kept) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    let topics = streams(door, caller, namespace, &[]).await?;
+    let mut topics: BTreeMap<String, TopicDescription> =
+        topics.into_iter().map(|topic| (topic.topic.name.as_str().to_owned(), topic)).collect();
+    let ask = |page| ListQueues { namespace: namespace.clone(), prefix: String::new(), page };
+    let queue = |queue: QueueDescription| {
+        topics.remove(queue.queue.name.as_str());
+        see(Kept::Queue(queue))
+    };
+    each(door, caller, ask, queue).await?;
+    topics.into_values().map(Kept::Stream).try_for_each(see)
+}
+
+/// Shows every exchange of a namespace that the caller may see.
+pub(crate) async fn each_exchange(
+    door: &Door,
+    caller: &Caller,
+    namespace: &NamespaceName,
+    see: impl FnMut(ExchangeDescription) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    let ask = |page| ListExchanges { namespace: namespace.clone(), prefix: String::new(), page };
+    each(door, caller, ask, see).await
+}
+
+/// Shows every binding of a namespace between things that the caller may see.
+pub(crate) async fn each_binding(
+    door: &Door,
+    caller: &Caller,
+    namespace: &NamespaceName,
+    see: impl FnMut(Binding) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    let ask = |page| ListBindings { namespace: namespace.clone(), source: None, destination: None, page };
+    each(door, caller, ask, see).await
 }
 
 /// The queues of a namespace that the caller may see.

@@ -17,7 +17,7 @@ use crate::answer::Trouble;
 use crate::caller::Authenticated;
 use crate::door::Door;
 use crate::lists;
-use crate::overview::{CLUSTER, Sums, VERSION, sums};
+use crate::overview::{CLUSTER, Sums, VERSION, count, sums};
 
 pub(crate) fn routes() -> Router<Door> {
     Router::new().route("/metrics", get(all)).route("/metrics/per-object", get(per_object))
@@ -49,6 +49,10 @@ async fn all(State(door): State<Door>, Authenticated(caller): Authenticated) -> 
     let node = door.call(&caller, DescribeNode).await?;
     let sums = sums(&door, &caller).await?;
     let mut page = about_node(&door, &node);
+    let connections = door.connections().list();
+    let channels = connections.iter().map(|connection| count(connection.channels.len())).sum();
+    page.put("rabbitmq_connections", "gauge", "Connections currently open", count(connections.len()));
+    page.put("rabbitmq_channels", "gauge", "Channels currently open", channels);
     about_all(&mut page, &sums);
     Ok(page.answer())
 }

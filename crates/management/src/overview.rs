@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Trouble, document};
 use crate::caller::Authenticated;
 use crate::door::{Door, Listener};
-use crate::lists;
+use crate::lists::Kept;
 use crate::queues::rate;
+use crate::{connections, lists};
 
 /// The version that this API speaks, as the AMQP door does: `docs/adr/0011-amqp-says-rabbitmq.md`.
 pub(crate) const VERSION: &str = "4.1.0";
@@ -48,24 +49,41 @@ pub(crate) struct Sums {
     pub(crate) redelivered: u64,
 }
 
+impl Sums {
+    fn add(&mut self, kept: &Kept) {
+        self.queues += 1;
+        match kept {
+            Kept::Queue(queue) => {
+                self.ready += queue.counts.ready;
+                self.unacknowledged += queue.counts.leased;
+                self.consumers += u64::from(queue.consumers);
+                self.published += queue.totals.published;
+                self.delivered += queue.totals.delivered;
+                self.acknowledged += queue.totals.acknowledged;
+                self.redelivered += queue.totals.redelivered;
+            }
+            Kept::Stream(topic) => {
+                self.ready += topic.partitions.iter().map(|partition| partition.messages).sum::<u64>();
+                self.published += topic.totals.published;
+            }
+        }
+    }
+}
+
 /// Adds everything up.
 pub(crate) async fn sums(door: &Door, caller: &Caller) -> Result<Sums, Trouble> {
     let mut sums = Sums::default();
     for namespace in lists::namespaces(door, caller).await? {
-        let queues = lists::queues(door, caller, &namespace).await?;
-        for queue in &queues {
-            sums.ready += queue.counts.ready;
-            sums.unacknowledged += queue.counts.leased;
-            sums.consumers += u64::from(queue.consumers);
-            sums.published += queue.totals.published;
-            sums.delivered += queue.totals.delivered;
-            sums.acknowledged += queue.totals.acknowledged;
-            sums.redelivered += queue.totals.redelivered;
-        }
-        let streams = lists::streams(door, caller, &namespace, &queues).await?;
-        sums.queues += count(queues.len()) + count(streams.len());
-        sums.ready += streams.iter().flat_map(|one| &one.partitions).map(|part| part.messages).sum::<u64>();
-        sums.exchanges += count(lists::exchanges(door, caller, &namespace).await?.len());
+        let add = |kept: Kept| {
+            sums.add(&kept);
+            Ok(())
+        };
+        lists::each_queue(door, caller, &namespace, add).await?;
+        let one = |_| {
+            sums.exchanges += 1;
+            Ok(())
+        };
+        lists::each_exchange(door, caller, &namespace, one).await?;
     }
     Ok(sums)
 }
@@ -86,6 +104,8 @@ fn listener(door: &Door, listener: &Listener) -> Value {
 
 async fn overview(State(door): State<Door>, Authenticated(caller): Authenticated) -> Answer {
     let sums = sums(&door, &caller).await?;
+    let connections = connections::visible(&door, &caller).await?;
+    let channels: usize = connections.iter().map(|connection| connection.channels.len()).sum();
     let node = &door.settings().node;
     let kinds = ["direct", "fanout", "headers", "topic", "x-consistent-hash", "x-delayed-message"];
     let kinds = kinds.map(|name| json!({"name": name, "description": "", "enabled": true}));
@@ -133,8 +153,8 @@ async fn overview(State(door): State<Door>, Authenticated(caller): Authenticated
             "queues": sums.queues,
             "exchanges": sums.exchanges,
             "consumers": sums.consumers,
-            "connections": 0,
-            "channels": 0,
+            "connections": connections.len(),
+            "channels": channels,
         },
     })))
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Trouble;
 use crate::door::Door;
-use crate::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PATTERN_BYTES_MAX, PATTERN_PROGRAM_BYTES_MAX};
+use crate::limits::{LIST_ITEMS_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PATTERN_BYTES_MAX, PATTERN_PROGRAM_BYTES_MAX};
 
 /// Which names are wanted.
 #[derive(Clone, Debug, Default)]
@@ -73,22 +73,50 @@ impl Paging {
         }
     }
 
+    /// Begins a list.
+    pub(crate) fn gather(&self) -> Gathering<'_> {
+        Gathering { paging: self, kept: Vec::new(), filtered: 0, total: 0, most: LIST_ITEMS_MAX }
+    }
+
+    /// Whether the item at this place of those that are wanted can stand on the page: any can, when they are sorted first.
+    fn may_show(&self, place: usize) -> bool {
+        let Some((page, size)) = self.page else { return true };
+        self.is_sorted() || ((page - 1) * size..page * size).contains(&place)
+    }
+
+    fn is_sorted(&self) -> bool {
+        self.sort.is_some() || self.reverse
+    }
+
     /// The list, or the page of it; `total` counts those too that were not wanted by name.
-    pub(crate) fn cut(&self, mut items: Vec<Value>, total: usize) -> Result<Value, Trouble> {
+    pub(crate) fn cut(&self, items: Vec<Value>, total: usize) -> Result<Value, Trouble> {
+        let filtered = items.len();
+        self.page_of(self.sorted(items), Counted { filtered, total }, Shown::All)
+    }
+
+    fn sorted(&self, mut items: Vec<Value>) -> Vec<Value> {
         if let Some(field) = &self.sort {
             items.sort_by(|one, two| order(field_of(one, field), field_of(two, field)));
         }
         if self.reverse {
             items.reverse();
         }
+        items
+    }
+
+    fn page_of(&self, items: Vec<Value>, counted: Counted, shown: Shown) -> Result<Value, Trouble> {
         let Some((page, size)) = self.page else { return Ok(Value::Array(items)) };
-        let filtered = items.len();
+        let Counted { filtered, total } = counted;
         let pages = filtered.div_ceil(size).max(1);
         if page > pages {
             let text = format!("page_out_of_range: page {page} of {pages}, with {size} items each");
             return Err(Trouble::bad(text));
         }
-        let cut: Vec<Value> = items.into_iter().skip((page - 1) * size).take(size).collect();
+        let before = match shown {
+            Shown::All => (page - 1) * size,
+            Shown::Page => 0,
+        };
+        let cut: Vec<Value> = items.into_iter().skip(before).take(size).collect();
         Ok(json!({
             "filtered_count": filtered,
             "item_count": cut.len(),
@@ -98,6 +126,61 @@ impl Paging {
             "page_size": size,
             "total_count": total,
         }))
+    }
+}
+
+/// How many items there are.
+#[derive(Clone, Copy)]
+struct Counted {
+    /// Of those that are wanted by name.
+    filtered: usize,
+    /// In all.
+    total: usize,
+}
+
+/// What of a list was kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    All,
+    Page,
+}
+
+/// A list that is being put together: of a long one only the page is kept.
+pub(crate) struct Gathering<'a> {
+    paging: &'a Paging,
+    kept: Vec<Value>,
+    filtered: usize,
+    total: usize,
+    most: usize,
+}
+
+impl Gathering<'_> {
+    /// Takes the next item, or counts it.
+    pub(crate) fn offer(&mut self, name: &str, item: impl FnOnce() -> Value) -> Result<(), Trouble> {
+        self.total += 1;
+        if !self.paging.wants(name) {
+            return Ok(());
+        }
+        let place = self.filtered;
+        self.filtered += 1;
+        if !self.paging.may_show(place) {
+            return Ok(());
+        }
+        if self.kept.len() >= self.most {
+            return Err(Trouble::bad(format!(
+                "there are more than {}: ask for them by page, without an order",
+                self.most
+            )));
+        }
+        self.kept.push(item());
+        Ok(())
+    }
+
+    /// The list, or the page of it.
+    pub(crate) fn finish(self) -> Result<Value, Trouble> {
+        let counted = Counted { filtered: self.filtered, total: self.total };
+        let shown = if self.paging.is_sorted() { Shown::All } else { Shown::Page };
+        self.paging.page_of(self.paging.sorted(self.kept), counted, shown)
     }
 }
 
@@ -163,6 +246,27 @@ mod tests {
         assert_eq!((&cut["items"][0]["name"], &cut["items"][1]["name"]), (&json!("q3"), &json!("q2")));
         let beyond = paging(&[("page", "4"), ("page_size", "2")]).expect("it is right");
         assert!(beyond.cut(items(), 5).is_err());
+    }
+
+    #[test]
+    fn of_a_long_list_only_the_page_is_kept() {
+        let gathered = |query: &[(&str, &str)], most: usize| {
+            let paging = paging(query).expect("it is right");
+            let mut gathering = Gathering { most, ..paging.gather() };
+            for item in items() {
+                let name = item["name"].as_str().unwrap_or_default().to_owned();
+                gathering.offer(&name, || item)?;
+            }
+            gathering.finish()
+        };
+        let page = gathered(&[("page", "2"), ("page_size", "2")], 2).expect("two are kept");
+        assert_eq!((&page["items"][0]["name"], &page["filtered_count"]), (&json!("q3"), &json!(5)));
+        assert_eq!(page["page_count"], 3);
+        assert!(gathered(&[("page", "4"), ("page_size", "2")], 2).is_err(), "there is no such page");
+        assert!(gathered(&[("page", "1"), ("page_size", "2"), ("sort", "messages")], 4).is_err(), "an order needs all");
+        assert!(gathered(&[], 4).is_err(), "the whole list is too long");
+        let last = gathered(&[("page", "1"), ("page_size", "1"), ("sort", "messages")], 5).expect("all are kept");
+        assert_eq!(last["items"][0]["name"], "q5");
     }
 
     #[test]

@@ -15,8 +15,9 @@ use crate::answer::{Answer, Trouble, document, done, made};
 use crate::body::{Fields, Object};
 use crate::caller::Authenticated;
 use crate::door::Door;
+use crate::lists::Kept;
 use crate::paging::Paging;
-use crate::{arguments, host, lists, streams};
+use crate::{arguments, connections, host, lists, streams};
 
 /// What only the broker's names begin with.
 const RESERVED: &str = "amq.";
@@ -45,18 +46,17 @@ async fn list_in(
 }
 
 async fn listed(door: &Door, caller: &Caller, vhost: Option<&str>, paging: &Paging) -> Answer {
-    let (mut items, mut total) = (Vec::new(), 0);
+    let mut gathering = paging.gather();
     for namespace in lists::hosts(door, caller, vhost).await? {
-        let queues = lists::queues(door, caller, &namespace).await?;
-        let streams = lists::streams(door, caller, &namespace, &queues).await?;
-        total += queues.len() + streams.len();
-        items.extend(
-            queues.iter().filter(|queue| paging.wants(queue.queue.name.as_str())).map(|queue| shown(door, queue)),
-        );
-        let wanted = streams.iter().filter(|stream| paging.wants(stream.topic.name.as_str()));
-        items.extend(wanted.map(|stream| streams::shown(door, stream)));
+        let take = |kept: Kept| {
+            gathering.offer(kept.name(), || match &kept {
+                Kept::Queue(queue) => shown(door, queue),
+                Kept::Stream(topic) => streams::shown(door, topic),
+            })
+        };
+        lists::each_queue(door, caller, &namespace, take).await?;
     }
-    Ok(document(&paging.cut(items, total)?))
+    Ok(document(&gathering.finish()?))
 }
 
 async fn describe(
@@ -66,7 +66,11 @@ async fn describe(
 ) -> Answer {
     let queue = host::queue(&vhost, &name)?;
     match door.ask(&caller, DescribeQueue { queue }).await {
-        Ok(description) => Ok(document(&shown(&door, &description))),
+        Ok(description) => {
+            let mut fields = shown(&door, &description);
+            fields["consumer_details"] = connections::consumers_of(&door, &caller, &vhost, &name).await?.into();
+            Ok(document(&fields))
+        }
         Err(failure) => {
             streams::described(&door, &caller, &vhost, &name, failure).await.map(|stream| document(&stream))
         }

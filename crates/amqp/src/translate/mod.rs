@@ -22,6 +22,7 @@ pub(crate) use queue::{inequivalence, queue_settings};
 pub(crate) use stream::{
     StreamOffset, is_stream, not_a_queue, not_a_stream, stream_inequivalence, stream_offset, stream_settings,
 };
+pub(crate) use table::headers as client_properties;
 
 /// What a declare cannot have, as a close.
 fn wrong(wrong: Wrong) -> Close {

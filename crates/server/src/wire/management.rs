@@ -39,7 +39,9 @@ impl Running {
             address.map(|address| Listener { protocol, address })
         };
         let door = DoorSettings { node: node_name(), listeners: ports.into_iter().filter_map(listener).collect() };
-        Door::new(door, Arc::clone(&self.backend), Arc::new(Ready(Arc::clone(&self.engine.metrics))))
+        let ready = Arc::new(Ready(Arc::clone(&self.engine.metrics)));
+        let connections: Arc<amqp::Registry> = Arc::clone(&self.connections);
+        Door::new(door, Arc::clone(&self.backend), ready, connections)
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Running {
     pub(crate) management: Option<SocketAddr>,
     /// The broker itself.
     pub(crate) backend: Arc<dyn Backend>,
+    /// The connections of AMQP.
+    connections: Arc<amqp::Registry>,
     /// The one-time token of a broker without administrator.
     pub(crate) claim: Option<Secret>,
     /// How a confirmed write is durable, where it is known.
@@ -89,6 +91,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
         amqp: amqp.as_ref().and_then(|listener| listener.local_addr().ok()),
         management: management.as_ref().and_then(|listener| listener.local_addr().ok()),
         backend: Arc::clone(&engine.backend),
+        connections: Arc::default(),
         claim: engine.claim.clone(),
         durability: engine.durability,
         draining,
@@ -113,6 +116,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
             tls,
             Arc::clone(&running.backend),
             amqp_settings(settings),
+            Arc::clone(&running.connections),
             drained.clone(),
         ));
     }
@@ -157,9 +161,10 @@ async fn serve_amqp(
     tls: Option<Arc<rustls::ServerConfig>>,
     backend: Arc<dyn Backend>,
     settings: amqp::Settings,
+    connections: Arc<amqp::Registry>,
     drained: watch::Receiver<bool>,
 ) -> Result<(), Complaint> {
-    let served = amqp::serve(listener, tls, backend, settings, drained).await;
+    let served = amqp::serve(listener, tls, backend, settings, connections, drained).await;
     served.map_err(|error| Complaint::here(Exit::Local, "amqp", error.to_string(), "check the address"))
 }
 

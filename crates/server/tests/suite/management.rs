@@ -6,7 +6,7 @@ use amqp::codec::class::queue;
 use amqp::codec::{Table, Value as Field};
 use serde_json::{Value, json};
 
-use crate::world::{Amqp, Client, PASSWORD, World, short, texts};
+use crate::world::{Amqp, Client, PASSWORD, World, eventually, short, texts};
 
 /// Every test of this file.
 macro_rules! management_suite {
@@ -24,6 +24,7 @@ macro_rules! management_suite {
             the_broker_is_told_of_in_rabbitmqs_names,
             checks_say_what_is_open,
             a_stream_is_a_topic,
+            connections_are_seen_and_closed,
         );
     };
 }
@@ -409,4 +410,48 @@ pub(crate) fn a_stream_is_a_topic(world: &World) {
     assert_eq!(api.get(&path).ok(200)["messages"], 1);
     api.delete(&path).ok(204);
     api.delete(&path).ok(404);
+}
+
+pub(crate) fn connections_are_seen_and_closed(world: &World) {
+    let mut api = admin(world);
+    let (person, name) = world.user(&["consumer"]);
+    let (stranger, _) = world.user(&["consumer"]);
+    let (mut person, mut stranger) = (world.management(&person), world.management(&stranger));
+    let queue = world.name("watched");
+    api.put(&format!("/api/queues/%2F/{queue}"), &json!({})).ok(201);
+    let mut amqp = world.through_amqp(&name);
+    amqp.prefetch(7);
+    amqp.consume(&queue, Table::default()).unwrap();
+    let path = format!("/api/connections/username/{name}");
+    let seen = eventually("the consumer among the connections", || {
+        let consumers = api.get("/api/consumers/%2F").ok(200);
+        consumers.as_array().unwrap().iter().find(|one| one["queue"]["name"] == queue).cloned()
+    });
+    assert_eq!((&seen["prefetch_count"], &seen["ack_required"]), (&json!(7), &json!(true)));
+    let connection = person.get(&path).ok(200)[0].clone();
+    let facts = [&connection["user"], &connection["vhost"], &connection["state"], &connection["channels"]];
+    assert_eq!(facts, [&json!(name), &json!("/"), &json!("running"), &json!(1)]);
+    assert_eq!(connection["client_properties"]["capabilities"]["authentication_failure_close"], true);
+    let full = connection["name"].as_str().unwrap();
+    let encoded = format!("/api/connections/{}", full.replace(' ', "%20").replace('>', "%3E"));
+    let channel = api.get(&format!("{encoded}/channels")).ok(200)[0].clone();
+    assert_eq!((&channel["confirm"], &channel["consumer_count"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        api.get(&format!("/api/queues/%2F/{queue}")).ok(200)["consumer_details"][0]["consumer_tag"],
+        seen["consumer_tag"]
+    );
+    assert_eq!(stranger.get(&path).ok(200), json!([]), "nobody sees the connections of others");
+    stranger.get(&encoded).ok(404);
+    stranger.delete(&encoded).ok(404);
+    assert!(api.get("/api/overview").ok(200)["object_totals"]["connections"].as_u64().unwrap() >= 1);
+    assert_eq!(api.send("DELETE", &encoded, &[("x-reason", "enough")], b"").status, 204);
+    let closed = amqp.closed();
+    assert_eq!((closed.code, closed.text.contains("enough")), (320, true), "{}", closed.text);
+    eventually("the connection gone", || (api.get(&encoded).status == 404).then_some(()));
+    // Whoever opened one may close it.
+    let other = world.through_amqp(&name);
+    let mine = eventually("another connection", || person.get(&path).ok(200)[0]["name"].as_str().map(str::to_owned));
+    person.delete(&format!("/api/connections/{}", mine.replace(' ', "%20").replace('>', "%3E"))).ok(204);
+    drop(other);
+    api.delete("/api/connections/nothing").ok(404);
 }
