@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use model::failure::{Failure, Fault, Unavailable};
+use model::number::Epoch;
 
 use crate::handle::Shard;
 use crate::limits::CHANGE_WITHIN;
@@ -79,6 +80,11 @@ impl<M: StateMachine> Shard<M> {
         };
         let moved = tokio::time::timeout(CHANGE_WITHIN, moved).await;
         moved.map_err(|_| Unavailable::Unknown.into())
+    }
+
+    /// Waits until the leadership that is open here is another than `before`. `None` when the shard stops first.
+    pub async fn reign_after(&self, before: Option<Epoch>) -> Option<Option<Epoch>> {
+        self.core.submitter.reign_after(before).await
     }
 
     /// Waits until the leader has given up entries that this replica lacks: it has to be closed, and to take a copy.

@@ -17,7 +17,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("grpc", &["model"]),
     ("web", &["model"]),
     ("amqp", &["model"]),
-    ("server", &["node", "grpc", "web", "amqp", "model"]),
+    ("peer", &[]),
+    ("server", &["node", "grpc", "web", "amqp", "peer", "model"]),
     ("sim", &["shard", "broker", "storage", "model", "mutant"]),
     ("xtask", &["mutant"]),
     // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.
