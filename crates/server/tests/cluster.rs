@@ -261,6 +261,25 @@ fn all_three_are_killed_and_a_lost_disk_comes_back_as_a_new_node() {
 }
 
 #[test]
+fn a_leader_that_stood_still_confirms_and_tells_nothing_old() {
+    let nodes = Nodes::three(0..10);
+    let old = nodes.leader();
+    let other = nodes.follower();
+    let mut there = nodes.client(old);
+    let process = nodes.nodes[old].process.as_ref().unwrap();
+    // What a client of the paused node sent before it went on meets a leader that was replaced.
+    process.pause();
+    let mut client = nodes.client(other);
+    drain(&mut client, 0..10);
+    publish(&mut client, 10);
+    process.resume();
+    let queue = there.get("/v1/queues/orders").ok(200);
+    assert_eq!(queue["counts"]["ready"], 1, "{queue}");
+    publish(&mut there, 11);
+    drain(&mut client, 10..12);
+}
+
+#[test]
 fn a_leader_that_is_asked_to_stop_hands_over_first() {
     let mut nodes = Nodes::three(0..1);
     let old = nodes.leader();

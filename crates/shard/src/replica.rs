@@ -31,6 +31,12 @@ impl<M: StateMachine> Shard<M> {
         self.core.member.group()
     }
 
+    /// Whether what this leader knows is not old: a majority answered it within the shortest time of an election. True for
+    /// a replica that is alone.
+    pub fn is_heard(&self) -> bool {
+        self.core.member.is_heard()
+    }
+
     /// Waits until the leader or the members are others than in `before`.
     pub async fn regrouped(&self, before: &Group) {
         self.core.member.changed(before).await;

@@ -1,5 +1,5 @@
 //! The backend of a node of a cluster: its own node while that leads, else the one that does.
-//! Invariants: a request is passed on at most once; whoever is passed on shows its own credentials to the leader, which
+//! Invariants: a leader that may have been replaced answers no read; a request is passed on at most once; whoever is passed on shows its own credentials to the leader, which
 //! proves them again; a publish is never sent a second time, so that a producer's order holds.
 //! Called by the doors. Tests: `tests/cluster.rs`.
 
@@ -27,23 +27,39 @@ fn nobody<T: Send + 'static>() -> Reply<T> {
     Box::pin(std::future::ready(Err(Unavailable::NoLeader.into())))
 }
 
-impl Here {
-    fn node(&self) -> Option<node::Node> {
-        Some(self.0.node()).filter(|node| *node.leads().borrow())
+/// What a request needs of the leader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Its memory: it must not be old.
+    Memory,
+    /// The log alone, which takes nothing from a leader that was replaced.
+    Log,
+}
+
+impl Need {
+    fn of(request: &Request) -> Self {
+        if request.kind().access() == Access::Publish { Self::Log } else { Self::Memory }
     }
+}
+
+/// The node of this process, if it leads.
+fn leading(slot: &Slot, need: Need) -> Option<node::Node> {
+    let node = slot.node();
+    let leads = *node.leads().borrow() && (need == Need::Log || node.replica().is_heard());
+    leads.then_some(node)
 }
 
 impl Backend for Here {
     fn authenticate(&self, credentials: Credentials, origin: Origin) -> Reply<Caller> {
-        self.node().map_or_else(nobody, |node| node.authenticate(credentials, origin))
+        leading(&self.0, Need::Memory).map_or_else(nobody, |node| node.authenticate(credentials, origin))
     }
 
     fn submit(&self, caller: &Caller, request: Request) -> Reply<Response> {
-        self.node().map_or_else(nobody, |node| node.submit(caller, request))
+        leading(&self.0, Need::of(&request)).map_or_else(nobody, |node| node.submit(caller, request))
     }
 
     fn consume(&self, caller: &Caller, request: Consume) -> Reply<Box<dyn Deliveries>> {
-        self.node().map_or_else(nobody, |node| node.consume(caller, request))
+        leading(&self.0, Need::Memory).map_or_else(nobody, |node| node.consume(caller, request))
     }
 }
 
@@ -71,12 +87,11 @@ impl Doors {
     }
 
     /// Whoever leads now, as far as is known here.
-    fn route(&self) -> Result<Arc<dyn Backend>, Failure> {
-        let node = self.0.slot.node();
-        if *node.leads().borrow() {
+    fn route(&self, need: Need) -> Result<Arc<dyn Backend>, Failure> {
+        if let Some(node) = leading(&self.0.slot, need) {
             return Ok(Arc::new(node));
         }
-        let group = node.replica().group();
+        let group = self.0.slot.node().replica().group();
         let leader = group.leader.filter(|leader| *leader != group.own);
         let leader = leader.and_then(|leader| group.member(leader)).ok_or(Unavailable::NoLeader)?;
         let backend: Arc<dyn Backend> = self.remote(leader.node, &leader.address)?;
@@ -104,7 +119,7 @@ impl Doors {
     async fn ask<T>(&self, ask: impl Fn(Arc<dyn Backend>) -> Reply<T>) -> Result<T, Failure> {
         let until = tokio::time::Instant::now() + LEADER_WITHIN;
         loop {
-            let answer = match self.route() {
+            let answer = match self.route(Need::Memory) {
                 Ok(backend) => ask(backend).await,
                 Err(failure) => Err(failure),
             };
@@ -132,8 +147,8 @@ impl Backend for Doors {
 
     fn submit(&self, caller: &Caller, request: Request) -> Reply<Response> {
         // Put in at once and in order while this node leads.
-        if request.kind().access() == Access::Publish {
-            return match self.route() {
+        if Need::of(&request) == Need::Log {
+            return match self.route(Need::Log) {
                 Ok(backend) => backend.submit(caller, request),
                 Err(failure) => Box::pin(std::future::ready(Err(failure))),
             };
