@@ -8,6 +8,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -25,6 +26,8 @@ struct Node {
 
 struct Nodes {
     nodes: Vec<Node>,
+    /// The first of the addresses that its nodes have.
+    range: u8,
     // Last: the folder goes after the processes.
     home: TempDir,
 }
@@ -43,11 +46,19 @@ impl Drop for Nodes {
 }
 
 impl Nodes {
+    /// Where a node listens for the others: on an address of its own, so that its port is still free at its next start.
+    fn place(&self, at: usize) -> String {
+        let [low, high, ..] = std::process::id().to_le_bytes();
+        format!("127.{}.{low}.{}:0", high.max(1), self.range + u8::try_from(at).unwrap())
+    }
+
     /// A broker without a cluster that holds a queue with these messages, stopped again.
     fn alone(bodies: std::ops::Range<u64>) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("password"), format!("{PASSWORD}\n")).unwrap();
-        let mut nodes = Self { nodes: Vec::new(), home };
+        static RANGES: AtomicU8 = AtomicU8::new(1);
+        let range = RANGES.fetch_add(16, Ordering::Relaxed);
+        let mut nodes = Self { nodes: Vec::new(), range, home };
         nodes.add();
         nodes.start(0, &[]);
         let mut client = nodes.client(0);
@@ -62,7 +73,8 @@ impl Nodes {
     /// Three nodes, grown from that one.
     fn three(bodies: std::ops::Range<u64>) -> Self {
         let mut nodes = Self::alone(bodies);
-        nodes.start(0, &["--peer-address", "127.0.0.1:0"]);
+        let place = nodes.place(0);
+        nodes.start(0, &["--peer-address", &place]);
         nodes.join();
         nodes.join();
         nodes
@@ -99,7 +111,8 @@ impl Nodes {
         let through = self.running()[0];
         let token = self.cluster(through, &["join-token"]);
         let (address, at) = (self.address(through), self.add());
-        self.start(at, &["--peer-address", "127.0.0.1:0", "--join", &address, "--join-token", token.trim()]);
+        let place = self.place(at);
+        self.start(at, &["--peer-address", &place, "--join", &address, "--join-token", token.trim()]);
         let number = self.number(at);
         eventually("the new node votes", || {
             let status = self.status(at)?;

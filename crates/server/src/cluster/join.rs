@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::GroupChange;
+use node::{Arrival, Disk, GroupChange, RealDisk};
 use peer::{Authority, Client, JoinToken, Links, Refused};
 
 use crate::config::Settings;
@@ -28,8 +28,14 @@ const LEADER_LOOKS: u32 = 60;
 
 /// Who this node is: as its folder says, as the cluster says that it joins, or the first one.
 pub(super) async fn member(folder: &Folder, settings: &Settings, own: SocketAddr) -> Result<Member, Complaint> {
-    let has_store = settings.data.join(node::SHARD_FOLDER).join("store").exists();
+    let shard = settings.data.join(node::SHARD_FOLDER);
     let known = folder.read()?;
+    if known.is_some() {
+        let (disk, shard): (Arc<dyn Disk>, _) = (Arc::new(RealDisk), shard.clone());
+        let settling = tokio::task::spawn_blocking(move || Arrival::settle(&disk, &shard));
+        settling.await.map_err(unreachable)?.map_err(model::Failure::from)?;
+    }
+    let has_store = shard.join("store").exists();
     let member = match (known, &settings.join) {
         (Some(member), _) if member.stage != Stage::Joining => {
             if !has_store {

@@ -4,13 +4,18 @@
 
 use std::time::Duration;
 
-use peer::{Cluster, Links, Refused};
+use peer::{Client, Cluster, Links, Refused};
 use serde::Serialize;
 
 use crate::args::cluster::{ClusterArguments, ClusterCommand};
 use crate::cluster::{Folder, unreachable};
 use crate::exit::{Complaint, Exit};
 use crate::output::{self, Output};
+
+/// How often the leader is asked before a command is given up.
+const LOOKS: u32 = 20;
+/// Pause between two of them.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Serialize)]
 struct Node {
@@ -69,16 +74,11 @@ pub(crate) async fn run(arguments: &ClusterArguments) -> Result<(), Complaint> {
     let links = Links::new(authority, identity);
     let address = folder.address()?;
     let here = links.to(None, &address).map_err(complaint)?;
-    let cluster = here.describe().await.map_err(complaint)?;
-    let leader = async {
-        let leads = cluster.members.iter().find(|member| Some(member.node) == cluster.leader);
-        let leads = leads.ok_or_else(|| unreachable("no node leads: a majority has to run"))?;
-        links.to(Some(leads.node), &leads.address).map_err(complaint)
-    };
     match &arguments.command {
         ClusterCommand::Status => {
+            let cluster = here.describe().await.map_err(complaint)?;
             // The leader knows how far the others are.
-            let told = match leader.await {
+            let told = match leader(&links, &cluster) {
                 Ok(leader) => leader.describe().await.unwrap_or(cluster),
                 Err(_) => cluster,
             };
@@ -89,16 +89,41 @@ pub(crate) async fn run(arguments: &ClusterArguments) -> Result<(), Complaint> {
             output::line(&token)
         }
         ClusterCommand::Remove { node } => {
-            leader.await?.remove(*node).await.map_err(complaint)?;
+            of_leader(&links, &here, async |leader| leader.remove(*node).await).await?;
             output::note(&format!("node {node} is out"));
             Ok(())
         }
         ClusterCommand::Transfer { node } => {
-            leader.await?.transfer(*node).await.map_err(complaint)?;
+            of_leader(&links, &here, async |leader| leader.transfer(*node).await).await?;
             output::note("another node leads");
             Ok(())
         }
     }
+}
+
+fn leader(links: &Links, cluster: &Cluster) -> Result<Client, Refused> {
+    let leads = cluster.members.iter().find(|member| Some(member.node) == cluster.leader);
+    let leads = leads.ok_or_else(|| Refused::Unavailable("no node leads: a majority has to run".to_owned()))?;
+    links.to(Some(leads.node), &leads.address)
+}
+
+/// Asks the leader, and its successor when it has handed over meanwhile.
+async fn of_leader(
+    links: &Links,
+    here: &Client,
+    ask: impl AsyncFn(Client) -> Result<(), Refused>,
+) -> Result<(), Complaint> {
+    let mut last = String::new();
+    for _ in 0..LOOKS {
+        let asked = async { ask(leader(links, &here.describe().await?)?).await };
+        match asked.await {
+            Ok(()) => return Ok(()),
+            Err(Refused::Unavailable(why)) => last = why,
+            Err(refused) => return Err(complaint(refused)),
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    Err(unreachable(last))
 }
 
 fn show(status: Status, arguments: &ClusterArguments) -> Result<(), Complaint> {
