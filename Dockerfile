@@ -15,8 +15,9 @@ VOLUME ["/data"]
 ENV RECADO_DATA=/data \
     RECADO_HTTP=0.0.0.0:8080 \
     RECADO_GRPC=0.0.0.0:50051 \
-    RECADO_AMQP=0.0.0.0:5672
-EXPOSE 5672 8080 50051
+    RECADO_AMQP=0.0.0.0:5672 \
+    RECADO_MANAGEMENT=0.0.0.0:15672
+EXPOSE 5672 8080 15672 50051
 STOPSIGNAL SIGTERM
 # Ready means: state loaded, disk not nearly full, no shard stopped.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["/recado", "health"]

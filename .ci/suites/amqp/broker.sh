@@ -1,6 +1,7 @@
 # A broker for the suites of AMQP clients, sourced by them: builds the binary, starts it, and knows how to kill it and
 # start it again on the same port. Afterwards: $target, $here (this folder), $home (a folder that goes with the suite),
-# $url, $password, $port and $restart, a command that kills the broker and starts it again.
+# $url, $password, $port and $restart, a command that kills the broker and starts it again. What $broker_options holds
+# beforehand are further options of the broker.
 # shellcheck shell=bash
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -27,7 +28,7 @@ echo "$password" >"$home/password"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat >"$home/start" <<START
 "$binary" serve --data "$home/data" --http none --grpc none --amqp 127.0.0.1:$port --log warn \\
-    --admin-password-file "$home/password" >"$home/banner" 2>>"$home/log" &
+    --admin-password-file "$home/password" ${broker_options:-} >"$home/banner" 2>>"$home/log" &
 echo \$! >"$home/pid"
 for _ in \$(seq 300); do
     grep -q '^ *next' "$home/banner" && exit 0

@@ -13,4 +13,4 @@ mod random;
 mod serve;
 mod translate;
 
-pub use serve::{Settings, serve};
+pub use serve::{Registry, Settings, serve};

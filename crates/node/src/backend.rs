@@ -18,7 +18,7 @@ use model::receipt::Receipt;
 use model::refusal::Refusal;
 use model::topic::{PublishTopic, PublishedRecord, PublishedRecords};
 
-use crate::authenticate::{Known, KnownToken, by_certificate, by_token, check_password, hash_of};
+use crate::authenticate::{Known, KnownToken, by_certificate, by_token, check_password, hash_of, is_imported};
 use crate::node::{Core, Node};
 use crate::reads::subject;
 use crate::standing::while_standing;
@@ -53,7 +53,11 @@ impl Core {
                 if known.is_none() && !self.log.read(|machine| machine.access().is_claimed())? {
                     return Err(Refusal::NotClaimed.into());
                 }
+                let imported = known.as_ref().map(|known| known.password_hash.clone()).filter(|hash| is_imported(hash));
                 let caller = self.authenticator.by_password(&user, &password, known, origin).await;
+                if let (Ok(caller), Some(hash)) = (&caller, imported) {
+                    self.take_over_password(&caller.name, &hash, &password).await;
+                }
                 if let Err(failure) = &caller {
                     self.audit.note(&user, origin, "Authenticate", "", failure.code().word());
                 }

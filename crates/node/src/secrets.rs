@@ -3,10 +3,11 @@
 
 use broker::command::{Action, Command, Principal};
 use broker::outcome::Outcome;
-use model::access::{AlterUser, CreateToken, CreateUser, NewToken, Scope, TokenKind};
-use model::caller::Caller;
+use model::access::{AlterUser, CreateToken, CreateUser, NewPassword, NewToken, Scope, TokenKind};
+use model::caller::{Caller, Secret};
 use model::failure::Failure;
 use model::limits::{SESSION_MS, TOKEN_MS_MAX};
+use model::name::UserName;
 use model::number::Span;
 use model::operation::Response;
 use model::refusal::Refusal;
@@ -19,8 +20,7 @@ impl Core {
     pub(crate) async fn create_user(&self, by: Principal, request: CreateUser) -> Result<Response, Failure> {
         // Refused before the slow hash, so that nobody without the right can make the node work.
         self.log.read(|machine| machine.access().demand_broker(&by, model::access::Right::Administer))??;
-        check_password(&request.password)?;
-        let password_hash = self.authenticator.passwords.hash(request.password).await?;
+        let password_hash = self.hash_of_new(request.password).await?;
         let action = Action::CreateUser { name: request.name, password_hash, roles: request.roles };
         self.respond(by, action).await
     }
@@ -31,13 +31,37 @@ impl Core {
         self.log.read(|machine| machine.demand_alteration(&by, &request.name, beyond_password))??;
         let password_hash = match request.password {
             None => None,
-            Some(password) => {
-                check_password(&password)?;
-                Some(self.authenticator.passwords.hash(password).await?)
-            }
+            Some(password) => Some(self.hash_of_new(password).await?),
         };
         let AlterUser { name, roles, disabled, .. } = request;
         self.respond(by, Action::AlterUser { name, password_hash, roles, disabled }).await
+    }
+
+    /// What is kept of a new password.
+    async fn hash_of_new(&self, password: NewPassword) -> Result<String, Failure> {
+        match password {
+            NewPassword::Text(password) => {
+                check_password(&password)?;
+                self.authenticator.passwords.hash(password).await
+            }
+            NewPassword::Imported(hash) => Ok(hash.as_str().to_owned()),
+        }
+    }
+
+    /// Replaces a hash that another broker made, now that its password was shown, by one of our own.
+    pub(crate) async fn take_over_password(&self, user: &UserName, known: &str, password: &Secret) {
+        let Ok(own) = self.authenticator.passwords.hash(password.clone()).await else { return };
+        // It may have been changed meanwhile.
+        let same = |machine: &broker::Machine| {
+            machine.access().user_named(user.as_str()).is_some_and(|(_, user)| user.password_hash() == known)
+        };
+        if !self.log.read(same).unwrap_or(false) {
+            return;
+        }
+        let action = Action::AlterUser { name: user.clone(), password_hash: Some(own), roles: None, disabled: None };
+        if let Err(failure) = self.respond(Principal::System, action).await {
+            tracing::debug!(%failure, "an imported password is not taken over yet");
+        }
     }
 
     pub(crate) async fn login(&self, caller: &Caller) -> Result<Response, Failure> {

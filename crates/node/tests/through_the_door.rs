@@ -195,12 +195,16 @@ async fn wrong_passwords_and_unknown_users_look_the_same() {
 async fn the_right_is_looked_at_before_a_password_is() {
     let broker = Broker::start().await;
     let named = |name: &str| UserName::parse(name).unwrap();
-    let ann = CreateUser { name: named("ann"), password: Secret::new(broker::PASSWORD), roles: Vec::new() };
+    let ann = CreateUser { name: named("ann"), password: Secret::new(broker::PASSWORD).into(), roles: Vec::new() };
     broker.call(&broker.admin().await, ann).await.unwrap();
     let ann = broker.log_in("ann", broker::PASSWORD).await.unwrap();
     // Too short to be hashed: whoever hears of that has passed the check of the right.
-    let short =
-        |name: &str| AlterUser { name: named(name), password: Some(Secret::new("short")), roles: None, disabled: None };
+    let short = |name: &str| AlterUser {
+        name: named(name),
+        password: Some(Secret::new("short").into()),
+        roles: None,
+        disabled: None,
+    };
     let forbidden = Refusal::Forbidden { right: Right::Administer };
     assert_eq!(broker.call(&ann, short("admin")).await, Err(forbidden.into()));
     let refused = broker.call(&ann, short("ann")).await.unwrap_err();

@@ -1,5 +1,5 @@
 //! What a server prints once it serves: what it is, where it is, how to get in, what to try.
-//! Invariant: at most twelve lines, without escapes.
+//! Invariant: at most thirteen lines, without escapes.
 //! Called by `main`; snapshot below.
 
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use model::queue::Durability;
 
 /// Most lines of a banner.
 #[cfg(test)]
-pub(crate) const LINES_MAX: usize = 12;
+pub(crate) const LINES_MAX: usize = 13;
 
 /// What the banner tells.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) grpc: Option<SocketAddr>,
     /// The AMQP door.
     pub(crate) amqp: Option<SocketAddr>,
+    /// The management API.
+    pub(crate) management: Option<SocketAddr>,
     /// The one-time token of a broker without administrator.
     pub(crate) claim: Option<&'a str>,
     /// The brokers behind a gateway.
@@ -62,6 +64,9 @@ impl Banner<'_> {
         }
         if let Some(amqp) = self.amqp {
             put("AMQP", format!("{}://{amqp}", if self.tls { "amqps" } else { "amqp" }));
+        }
+        if let Some(management) = self.management {
+            put("management", format!("{scheme}://{management}/api"));
         }
         if self.insecure_plaintext && !self.tls {
             put("WARNING", "no TLS beyond this machine (--insecure-plaintext)".to_owned());
@@ -98,6 +103,7 @@ mod tests {
             http: "127.0.0.1:8080".parse().ok(),
             grpc: "127.0.0.1:8081".parse().ok(),
             amqp: "127.0.0.1:5672".parse().ok(),
+            management: "127.0.0.1:15672".parse().ok(),
             claim: Some("k3-qv-9x"),
             brokers: &[],
         };
@@ -116,6 +122,7 @@ mod tests {
              health      http://127.0.0.1:8080/health/ready\n  \
              gRPC        http://127.0.0.1:8081\n  \
              AMQP        amqp://127.0.0.1:5672\n  \
+             management  http://127.0.0.1:15672/api\n  \
              WARNING     no TLS beyond this machine (--insecure-plaintext)\n  \
              claim       k3-qv-9x (once, within an hour, from this machine)\n  \
              next        recado login --claim",

@@ -87,7 +87,13 @@ async fn host(settings: &Settings) -> Vec<Finding> {
     }
     findings.push(files());
     findings.push(clock(SystemTime::now()));
-    for (name, address) in [("http port", settings.http), ("grpc port", settings.grpc), ("amqp port", settings.amqp)] {
+    let ports = [
+        ("http port", settings.http),
+        ("grpc port", settings.grpc),
+        ("amqp port", settings.amqp),
+        ("management port", settings.management),
+    ];
+    for (name, address) in ports {
         if let Some(address) = address {
             findings.push(port(name, address).await);
         }

@@ -51,6 +51,7 @@ impl Local {
             http: Some(here),
             grpc: Some(here),
             amqp: Some(here),
+            management: None,
             admin_password_file: Some(file),
             ..Settings::new(&Layers::new(None, |_| None, Vec::new())?)?
         };

@@ -113,6 +113,7 @@ fn serve(role: wire::Role, arguments: &args::serve::SettingArguments) -> Result<
         wire::Role::Broker => {
             settings.http = settings.http.filter(|_| !layers.is_default("http"));
             settings.amqp = settings.amqp.filter(|_| !layers.is_default("amqp"));
+            settings.management = settings.management.filter(|_| !layers.is_default("management"));
         }
         // A gateway on the machine of its broker must not take the broker's port.
         wire::Role::Gateway if layers.is_default("grpc") => settings.grpc = None,

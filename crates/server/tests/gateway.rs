@@ -15,3 +15,4 @@ suite::doors::doors_suite!(Gateway);
 suite::amqp::amqp_suite!(Gateway);
 suite::pairs::pairs_suite!(Gateway);
 suite::exchanges::exchanges_suite!(Gateway);
+suite::management::management_suite!(Gateway);

@@ -18,8 +18,6 @@ use crate::translate;
 
 /// What API tokens begin with.
 const TOKEN_START: &str = "recado_";
-/// The virtual host that is the namespace `default`.
-const ROOT: &str = "/";
 
 pub(super) async fn log_in(shared: &Shared, login: Login, origin: Origin) -> Outcome {
     match prove(shared, &login, origin).await {
@@ -69,15 +67,10 @@ async fn authenticate(shared: &Shared, credentials: Credentials, origin: Origin)
     }
 }
 
-/// The namespace of a virtual host.
-fn namespace_of(host: &ShortText) -> Option<NamespaceName> {
-    if host.as_str() == ROOT { Some(NamespaceName::default()) } else { NamespaceName::parse(host.as_str()).ok() }
-}
-
 impl Errand {
     pub(super) async fn open_host(&self, host: &ShortText) -> Outcome {
         let not_found = || Err(Close::new(ReplyCode::NotAllowed, format!("vhost {host} not found"))).into();
-        let Some(namespace) = namespace_of(host) else { return not_found() };
+        let Some(namespace) = rabbit::namespace(host.as_str()) else { return not_found() };
         match self.has_namespace(&namespace).await {
             Ok(true) => Outcome { answer: Ok(Answer::Done), brought: Brought::Host(namespace) },
             Ok(false) => not_found(),

@@ -23,7 +23,7 @@ impl Errand {
     }
 
     pub(super) fn host(&self) -> &str {
-        translate::host(&self.namespace)
+        rabbit::host(&self.namespace)
     }
 
     pub(super) fn no_queue(&self, name: &ShortText) -> Close {

@@ -11,15 +11,18 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BytesMut};
 use model::caller::Protocol;
+use model::name::{NamespaceName, UserName};
+use model::number::Timestamp;
 use model::{Deliveries, Origin};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
+use super::registry::Place;
 use super::shared::{ConnectionId, DirectReply, Shared};
 use crate::desk::{Asking, Brought, Desk, Outcome};
 use crate::limits::{DRAIN_GRACE, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, READ_BYTES, REPLIES_MAX, TICK};
@@ -38,12 +41,31 @@ struct Stream {
     deliveries: Box<dyn Deliveries>,
 }
 
+/// Both ends of a socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// The client's.
+    pub(super) peer: SocketAddr,
+    /// Ours.
+    pub(super) own: SocketAddr,
+    /// Whether there is TLS between them.
+    pub(super) is_secured: bool,
+}
+
 /// A connection.
 pub(super) struct Connection<S> {
     shared: Arc<Shared>,
     stream: S,
     session: Session,
     desk: Desk,
+    ends: Ends,
+    user: Option<UserName>,
+    /// Where it stands among those that are open.
+    place: Option<Place>,
+    /// Says that somebody wants it to end, and why.
+    closing: Option<oneshot::Receiver<String>>,
+    /// Whether something happened since it last told of itself.
+    has_news: bool,
     began: Instant,
     input: BytesMut,
     /// When something was last read or written: buffers are kept until a while after it.
@@ -65,9 +87,9 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(shared: Arc<Shared>, stream: S, address: SocketAddr, stranger: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, stream: S, ends: Ends, stranger: OwnedSemaphorePermit) -> Self {
         let token = crate::random::token();
-        let origin = Origin { protocol: Protocol::Amqp, address: Some(address.ip()) };
+        let origin = Origin { protocol: Protocol::Amqp, address: Some(ends.peer.ip()) };
         let id = ConnectionId(Arc::from(token.as_str()));
         let (reply_sender, replies) = mpsc::channel(REPLIES_MAX);
         let mut ticks = interval(TICK);
@@ -78,6 +100,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             desk: Desk::new(Arc::clone(&shared), id, origin),
             shared,
             stream,
+            ends,
+            user: None,
+            place: None,
+            closing: None,
+            has_news: false,
             began,
             input: BytesMut::new(),
             moved_at: began,
@@ -127,7 +154,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Lets everything go on that can.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let mut moved = self.poll_ticks(context);
+            let ticked = self.poll_ticks(context);
+            let mut moved = self.poll_closing(context);
             moved |= self.poll_read(context)?;
             if self.session.wants_input() && !self.input.is_empty() {
                 let (before, now) = (self.input.len(), self.now());
@@ -148,7 +176,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.session.hang_up();
                 return Poll::Ready(Ok(()));
             }
-            if !moved {
+            self.has_news |= moved;
+            if !moved && !ticked {
                 self.let_go();
                 return Poll::Pending;
             }
@@ -176,7 +205,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.session.tick(now);
             moved = true;
         }
+        if moved && std::mem::take(&mut self.has_news) {
+            self.tell();
+        }
         moved
+    }
+
+    /// Ends when somebody wants it to.
+    fn poll_closing(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(closing) = &mut self.closing else { return false };
+        let Poll::Ready(reason) = Pin::new(closing).poll(context) else { return false };
+        self.closing = None;
+        if let Ok(reason) = reason {
+            self.session.force(&reason);
+        }
+        true
+    }
+
+    /// Takes its place among those that are open.
+    fn enter(&mut self, namespace: NamespaceName) {
+        let (Some(user), Ends { peer, own, is_secured }) = (self.user.clone(), self.ends) else { return };
+        let introduction = self.session.introduce();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let (place, closing) = self.shared.registry.enter(rabbit::Connection {
+            name: format!("{peer} -> {own}"),
+            user,
+            mechanism: introduction.mechanism,
+            namespace,
+            peer,
+            own,
+            is_secured,
+            since: Timestamp::new(u64::try_from(since).unwrap_or(u64::MAX)),
+            channel_max: introduction.channel_max,
+            frame_max: u64::try_from(introduction.frame_max).unwrap_or(u64::MAX),
+            heartbeat: introduction.heartbeat,
+            client_properties: translate::client_properties(introduction.client_properties),
+            is_blocked: false,
+            channels: Vec::new(),
+        });
+        (self.place, self.closing) = (Some(place), Some(closing));
+    }
+
+    /// Tells how it is now.
+    fn tell(&self) {
+        if let Some(place) = &self.place {
+            place.tell(self.session.is_blocked(), self.session.channels());
+        }
     }
 
     /// Reads what has arrived, as far as there is room.
@@ -296,9 +370,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Brought::Nothing => {}
             Brought::Caller(caller) => {
                 self.stranger = None;
+                self.user = Some(caller.name.clone());
                 self.desk.set_caller(caller);
             }
-            Brought::Host(namespace) => self.desk.set_namespace(namespace),
+            Brought::Host(namespace) => {
+                self.enter(namespace.clone());
+                self.desk.set_namespace(namespace);
+            }
             Brought::Deliveries(id, feed, deliveries) => {
                 if !self.dropped.remove(&id) {
                     self.streams.insert(id, Stream { feed, deliveries });
@@ -355,6 +433,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Gives back what is held and deletes what was the connection's own.
     async fn finish(mut self) {
+        self.place = None;
         self.session.hang_up();
         poll_fn(|context| {
             self.act(context);

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod connection;
+mod registry;
 mod shared;
 
 use std::io;
@@ -22,7 +23,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_GRACE, HANDSHAKE_TIMEOUT, STRANGERS_MAX};
 use crate::session::Identity;
-use connection::Connection;
+use connection::{Connection, Ends};
+pub use registry::Registry;
 pub(crate) use shared::{ConnectionId, Shared};
 
 /// What RabbitMQ's clients compare, and what this really is: `docs/adr/0011-amqp-says-rabbitmq.md`.
@@ -42,7 +44,8 @@ pub struct Settings {
     pub consumer_timeout: Option<Duration>,
 }
 
-/// Serves on a listener until `draining` turns true; connections are then told, and have a moment to agree.
+/// Serves on a listener until `draining` turns true; connections are then told, and have a moment to agree. Those that are
+/// open stand in `registry`.
 ///
 /// # Errors
 /// None so far: a failed accept is waited out, since the next may succeed.
@@ -51,11 +54,12 @@ pub async fn serve(
     tls: Option<Arc<ServerConfig>>,
     backend: Arc<dyn Backend>,
     settings: Settings,
+    registry: Arc<Registry>,
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let acceptor = tls.map(TlsAcceptor::from);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared = Arc::new(Shared::new(backend, settings, identity(), STRANGERS_MAX));
+    let shared = Arc::new(Shared::new(backend, settings, identity(), registry, STRANGERS_MAX));
     let mut connections = JoinSet::new();
     let told = draining.clone();
     loop {
@@ -104,13 +108,15 @@ impl Peer {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }
+        let Ok(own) = stream.local_addr() else { return };
         let Ok(stranger) = Arc::clone(&self.shared.strangers).acquire_owned().await else { return };
-        let Some(acceptor) = acceptor else { return self.talk(stream, stranger, None).await };
+        let ends = Ends { peer: self.address, own, is_secured: acceptor.is_some() };
+        let Some(acceptor) = acceptor else { return self.talk(stream, ends, stranger, None).await };
         match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
             Ok(Ok(secured)) => {
                 let chain = secured.get_ref().1.peer_certificates();
                 let certified = chain.and_then(|chain| certificate::user(chain.first()?));
-                self.talk(secured, stranger, certified).await;
+                self.talk(secured, ends, stranger, certified).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, peer = %self.address, "a TLS handshake failed"),
             Err(_) => tracing::debug!(peer = %self.address, "a TLS handshake took too long"),
@@ -120,13 +126,13 @@ impl Peer {
     async fn talk(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        ends: Ends,
         stranger: OwnedSemaphorePermit,
         certified: Option<String>,
     ) {
         let Self { shared, address, place, draining } = self;
         let _held = place;
-        if let Err(error) = Connection::new(shared, stream, address, stranger).certified(certified).run(draining).await
-        {
+        if let Err(error) = Connection::new(shared, stream, ends, stranger).certified(certified).run(draining).await {
             tracing::debug!(%error, peer = %address, "a connection broke");
         }
     }

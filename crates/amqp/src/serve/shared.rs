@@ -8,7 +8,7 @@ use model::Backend;
 use model::name::QueueRef;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::Settings;
+use super::{Registry, Settings};
 use crate::session::{Delivered, Identity};
 
 /// Names a connection of this door.
@@ -38,15 +38,23 @@ pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) settings: Settings,
     pub(crate) identity: Identity,
+    /// The connections that are open.
+    pub(crate) registry: Arc<Registry>,
     /// Places for those that have not logged in.
     pub(crate) strangers: Arc<Semaphore>,
     register: Mutex<Register>,
 }
 
 impl Shared {
-    pub(crate) fn new(backend: Arc<dyn Backend>, settings: Settings, identity: Identity, strangers_max: usize) -> Self {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        settings: Settings,
+        identity: Identity,
+        registry: Arc<Registry>,
+        strangers_max: usize,
+    ) -> Self {
         let strangers = Arc::new(Semaphore::new(strangers_max));
-        Self { backend, settings, identity, strangers, register: Mutex::default() }
+        Self { backend, settings, identity, registry, strangers, register: Mutex::default() }
     }
 
     fn register(&self) -> MutexGuard<'_, Register> {

@@ -5,6 +5,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use model::Sharing;
+use model::number::Span;
+
 use super::ask::{Action, ConsumerId, Delivered, Feed, Settle, Verdict};
 use super::link::{Lane, Link};
 use super::settling::{self, Deliveries, Due, Lease, Unsettled};
@@ -37,6 +40,7 @@ enum State {
 struct Consumer {
     tag: ShortText,
     mode: Mode,
+    sharing: Sharing,
     /// Most unsettled ones; 0 is no bound.
     prefetch: u32,
     /// What the broker may send.
@@ -90,6 +94,32 @@ impl Consumers {
         if self.prefetch == 0 { self.shared_prefetch } else { self.prefetch }
     }
 
+    /// The prefetch of a consumer that begins.
+    pub(super) const fn own_prefetch(&self) -> u32 {
+        self.prefetch
+    }
+
+    /// The prefetch of all together.
+    pub(super) const fn shared_prefetch(&self) -> u32 {
+        self.shared_prefetch
+    }
+
+    /// Those that run, as they are told to whoever asks.
+    pub(super) fn shown(&self) -> Vec<rabbit::Consumer> {
+        let one = |consumer: &Consumer| {
+            let State::Running(feed) = &consumer.state else { return None };
+            Some(rabbit::Consumer {
+                tag: consumer.tag.to_string(),
+                queue: feed.name().to_owned(),
+                acks: consumer.mode == Mode::Acks,
+                exclusive: consumer.sharing == Sharing::Alone,
+                prefetch: consumer.prefetch,
+                timeout: consumer.timeout.map(span),
+            })
+        };
+        self.consumers.values().filter_map(one).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.consumers.len()
     }
@@ -103,10 +133,11 @@ impl Consumers {
     }
 
     /// Adds a consumer that the broker is asked for, with the credit that it begins with: none until it is started.
-    pub(super) fn add(&mut self, id: ConsumerId, tag: ShortText, mode: Mode) {
+    pub(super) fn add(&mut self, id: ConsumerId, tag: ShortText, mode: Mode, sharing: Sharing) {
         let consumer = Consumer {
             tag,
             mode,
+            sharing,
             prefetch: self.prefetch,
             granted: 0,
             unsettled: 0,
@@ -270,6 +301,10 @@ impl Consumer {
     fn own_room(&self) -> u32 {
         if self.prefetch == 0 { u32::MAX } else { self.prefetch.saturating_sub(self.unsettled) }
     }
+}
+
+fn span(time: Duration) -> Span {
+    Span::new(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn requeue(settles: &mut Vec<Settle>, feed: &Feed, messages: impl Iterator<Item = Delivered>) {

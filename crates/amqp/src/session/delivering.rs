@@ -1,6 +1,8 @@
 //! Class basic on a channel: publish, consume, get, settle.
 //! Invariant: in a transaction publications and settlements wait for the commit, and only there.
 
+use model::Sharing;
+
 use super::ask::{Answer, Ask, Close, ConsumerId, Delivered, Publication, Verdict};
 use super::channel::{Channel, Reply, Told, Waiting, not_from_a_client};
 use super::consuming::{Ended, Mode};
@@ -119,7 +121,8 @@ impl Channel {
         let mode = if consume.no_ack { Mode::NoAcks } else { Mode::Acks };
         let told = Told::unless(consume.no_wait);
         let id = link.new_consumer();
-        self.consumers.add(id, consume.consumer_tag.clone(), mode);
+        let sharing = if consume.exclusive { Sharing::Alone } else { Sharing::Shared };
+        self.consumers.add(id, consume.consumer_tag.clone(), mode, sharing);
         let prefetch = self.consumers.prefetch();
         self.ask(link, Ask::Consume(id, consume, prefetch), Reply::Consume(id), told);
         Ok(())

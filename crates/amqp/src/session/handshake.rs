@@ -98,7 +98,9 @@ pub(super) struct Handshake {
     pub(super) told_of_cancels: bool,
     /// The user that the client's certificate names.
     pub(super) certified: Option<String>,
-    mechanism: &'static str,
+    pub(super) mechanism: &'static str,
+    /// What the client says of itself, until it is told.
+    pub(super) client: Table,
 }
 
 fn command_invalid(text: impl Into<String>) -> Close {
@@ -115,6 +117,7 @@ impl Handshake {
             told_of_cancels: false,
             certified: None,
             mechanism: "",
+            client: Table(Vec::new()),
         }
     }
 
@@ -168,6 +171,7 @@ impl Handshake {
         self.mechanism = mechanism;
         let (user, proof) = login
             .ok_or_else(|| Close::new(ReplyCode::SyntaxError, format!("the response is not one of {mechanism}")))?;
+        self.client.clone_from(&answer.client_properties);
         self.step = Step::LoggingIn;
         link.user.clone_from(&user);
         link.ask(CONNECTION, Ask::Login(Login { user, proof, mechanism }));

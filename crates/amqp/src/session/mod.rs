@@ -16,6 +16,7 @@ mod life;
 mod link;
 mod publishing;
 mod settling;
+mod shown;
 mod topology;
 mod transaction;
 
@@ -28,6 +29,7 @@ pub use ask::{
     Action, Answer, Ask, Close, ConsumerId, Delivered, Fate, Feed, Login, Proof, Publication, Settle, Ticket, Verdict,
 };
 pub use handshake::Identity;
+pub use shown::Introduction;
 
 use crate::codec::class::{channel as channel_class, connection};
 use crate::codec::{Frame, Method, ProtocolHeader, ReplyCode, ShortText};

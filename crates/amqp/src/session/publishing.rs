@@ -46,6 +46,12 @@ impl Publishing {
         self.next_confirm.is_some()
     }
 
+    /// How many publications are not confirmed yet.
+    pub(super) fn unconfirmed(&self) -> u64 {
+        let oldest = self.under_way.values().filter_map(|batch| batch.first).min().or(self.first);
+        oldest.zip(self.next_confirm).map_or(0, |(oldest, next)| next.saturating_sub(oldest))
+    }
+
     /// Whether everything was answered.
     pub(super) fn is_idle(&self) -> bool {
         self.batch.is_empty() && self.under_way.is_empty()

@@ -1,13 +1,14 @@
-//! Exchanges and bindings: types, flags and arguments.
+//! Exchanges and bindings: what a declare asks for, in what it differs, and the further keys of a message.
 //! Invariants: every argument is kept as it came, known or not; the text of a close is RabbitMQ's.
 
 use model::binding::RoutingKey;
-use model::exchange::{ExchangeKind, ExchangeSettings, HashOn, HashProperty};
+use model::exchange::ExchangeSettings;
 use model::header::Headers;
 use model::limits::EXTRA_KEYS_MAX;
-use model::name::{ExchangeName, NamespaceName};
+use model::name::NamespaceName;
+use rabbit::{ExchangeDeclare, exchange_kind, host};
 
-use super::{host, table};
+use super::table;
 use crate::codec::class::exchange::Declare;
 use crate::codec::{Properties, ReplyCode, Table, Value};
 use crate::session::Close;
@@ -16,90 +17,17 @@ use crate::session::Close;
 const CC: &str = "CC";
 /// The header with further keys, which nobody sees.
 const BCC: &str = "BCC";
-/// The type of the plugin for delayed messages.
-const DELAYED: &str = "x-delayed-message";
-
-fn kind(word: &str) -> Option<ExchangeKind> {
-    match word {
-        "direct" => Some(ExchangeKind::Direct),
-        "fanout" => Some(ExchangeKind::Fanout),
-        "topic" => Some(ExchangeKind::Topic),
-        "headers" => Some(ExchangeKind::Headers),
-        "x-consistent-hash" => Some(ExchangeKind::ConsistentHash),
-        _ => None,
-    }
-}
-
-fn word(settings: &ExchangeSettings) -> &'static str {
-    if settings.delays {
-        return DELAYED;
-    }
-    match settings.kind {
-        ExchangeKind::Direct => "direct",
-        ExchangeKind::Fanout => "fanout",
-        ExchangeKind::Topic => "topic",
-        ExchangeKind::Headers => "headers",
-        ExchangeKind::ConsistentHash => "x-consistent-hash",
-    }
-}
-
-/// Reads the arguments of one declare.
-struct Arguments<'a>(&'a Declare);
-
-impl Arguments<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.arguments.get(name).and_then(Value::as_text)
-    }
-
-    /// The type by which it routes.
-    fn kind(&self) -> Result<ExchangeKind, Close> {
-        let asked = self.0.kind.as_str();
-        let routes = if asked == DELAYED {
-            let why = "invalid argument, 'x-delayed-type' must be an existing exchange type";
-            self.text("x-delayed-type").ok_or_else(|| Close::new(ReplyCode::PreconditionFailed, why))?
-        } else {
-            asked
-        };
-        kind(routes)
-            .ok_or_else(|| Close::new(ReplyCode::PreconditionFailed, format!("unknown exchange type '{routes}'")))
-    }
-
-    fn hash_on(&self) -> Result<HashOn, Close> {
-        if let Some(header) = self.text("hash-header") {
-            return Ok(HashOn::Header(header.to_owned()));
-        }
-        match self.text("hash-property") {
-            None => Ok(HashOn::RoutingKey),
-            Some("message_id") => Ok(HashOn::Property(HashProperty::MessageId)),
-            Some("correlation_id") => Ok(HashOn::Property(HashProperty::CorrelationId)),
-            Some("timestamp") => Ok(HashOn::Property(HashProperty::MadeAt)),
-            Some(other) => {
-                let why = format!("Unsupported property '{other}' of an exchange that spreads by hash");
-                Err(Close::new(ReplyCode::PreconditionFailed, why))
-            }
-        }
-    }
-
-    fn alternate(&self) -> Result<Option<ExchangeName>, Close> {
-        let parse = |text: &str| ExchangeName::parse(text).map_err(|refusal| super::close(&refusal.into()));
-        self.text("alternate-exchange").map(parse).transpose()
-    }
-}
-
 /// The settings that a declare asks for.
 pub(crate) fn exchange_settings(declare: &Declare) -> Result<ExchangeSettings, Close> {
-    let arguments = Arguments(declare);
-    let kind = arguments.kind()?;
-    Ok(ExchangeSettings {
-        kind,
+    let arguments = table::headers(declare.arguments.clone());
+    let declare = ExchangeDeclare {
+        kind: declare.kind.as_str(),
         durable: declare.durable,
         auto_delete: declare.auto_delete,
         internal: declare.internal,
-        delays: declare.kind.as_str() == DELAYED,
-        alternate: arguments.alternate()?,
-        hash_on: if kind == ExchangeKind::ConsistentHash { arguments.hash_on()? } else { HashOn::RoutingKey },
-        arguments: table::headers(declare.arguments.clone()),
-    })
+        arguments: &arguments,
+    };
+    rabbit::exchange_settings(&declare).map_err(super::wrong)
 }
 
 /// In what an exchange differs from what was declared, in RabbitMQ's words.
@@ -111,7 +39,7 @@ pub(crate) fn exchange_inequivalence(
 ) -> Close {
     let shown = |truth: bool| truth.to_string();
     let differences = [
-        ("type", word(asked).to_owned(), word(there).to_owned()),
+        ("type", exchange_kind(asked).to_owned(), exchange_kind(there).to_owned()),
         ("durable", shown(asked.durable), shown(there.durable)),
         ("auto_delete", shown(asked.auto_delete), shown(there.auto_delete)),
         ("internal", shown(asked.internal), shown(there.internal)),

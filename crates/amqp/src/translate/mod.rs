@@ -10,7 +10,10 @@ mod queue;
 mod stream;
 mod table;
 
-use model::name::NamespaceName;
+use rabbit::Wrong;
+
+use crate::codec::ReplyCode;
+use crate::session::Close;
 
 pub(crate) use close::close;
 pub(crate) use exchange::{binding_arguments, exchange_inequivalence, exchange_settings, extra_keys};
@@ -19,10 +22,14 @@ pub(crate) use queue::{inequivalence, queue_settings};
 pub(crate) use stream::{
     StreamOffset, is_stream, not_a_queue, not_a_stream, stream_inequivalence, stream_offset, stream_settings,
 };
+pub(crate) use table::headers as client_properties;
 
-/// The virtual host of a namespace.
-pub(crate) fn host(namespace: &NamespaceName) -> &str {
-    if *namespace == NamespaceName::default() { "/" } else { namespace.as_str() }
+/// What a declare cannot have, as a close.
+fn wrong(wrong: Wrong) -> Close {
+    match wrong {
+        Wrong::Argument(text) => Close::new(ReplyCode::PreconditionFailed, text),
+        Wrong::Refused(refusal) => close(&refusal.into()),
+    }
 }
 
 /// A count as the wire has it.

@@ -1,12 +1,14 @@
-//! Streams: the arguments of a declare, offsets to start at, and lengths of time such as `7D`.
+//! Streams: what a declare asks for, offsets to start at, and in what a stream that is there differs.
 //! Invariant: an argument that a stream does not know, or that is wrong, is refused with RabbitMQ's words.
 
 use model::name::NamespaceName;
 use model::number::{ByteSize, Offset, Span, Timestamp};
 use model::queue::QueueSettings;
 use model::topic::TopicSettings;
+use rabbit::{age, queue_kind};
 
-use super::{host, table};
+use super::queue::declared;
+use super::table;
 use crate::codec::class::queue::Declare;
 use crate::codec::{ReplyCode, Table, Value};
 use crate::session::Close;
@@ -14,22 +16,7 @@ use crate::session::Close;
 const KIND: &str = "x-queue-type";
 const MAX_AGE: &str = "x-max-age";
 const MAX_BYTES: &str = "x-max-length-bytes";
-/// What only other queues know.
-const UNKNOWN: [&str; 10] = [
-    "x-message-ttl",
-    "x-expires",
-    "x-max-length",
-    "x-overflow",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-max-priority",
-    "x-single-active-consumer",
-    "x-delivery-limit",
-    "x-message-deduplication",
-];
-
 const SECOND_MS: u64 = 1000;
-const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Where a consumer of a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,58 +40,14 @@ pub(crate) fn is_stream(declare: &Declare) -> bool {
     declare.arguments.get(KIND).and_then(Value::as_text) == Some("stream")
 }
 
-/// A length of time with a unit: `1Y`, `2M`, `7D`, `12h`, `30m`, `10s`.
-fn age(text: &str) -> Option<Span> {
-    let unit = text.chars().last()?;
-    let seconds = match unit {
-        'Y' => 365 * DAY_SECONDS,
-        'M' => 30 * DAY_SECONDS,
-        'D' => DAY_SECONDS,
-        'h' => 60 * 60,
-        'm' => 60,
-        's' => 1,
-        _ => return None,
-    };
-    let count: u64 = text[..text.len() - 1].parse().ok()?;
-    count.checked_mul(seconds)?.checked_mul(SECOND_MS).map(Span::new)
-}
-
 fn precondition(text: String) -> Close {
     Close::new(ReplyCode::PreconditionFailed, text)
 }
 
 /// The settings that a declare asks for.
 pub(crate) fn stream_settings(declare: &Declare, namespace: &NamespaceName) -> Result<TopicSettings, Close> {
-    let (queue, host) = (&declare.queue, host(namespace));
-    for (is_asked, property) in [
-        (!declare.durable, "non-durable"),
-        (declare.exclusive, "exclusive-owner"),
-        (declare.auto_delete, "auto-delete"),
-    ] {
-        if is_asked {
-            return Err(precondition(format!("invalid property '{property}' for queue '{queue}' in vhost '{host}'")));
-        }
-    }
-    if let Some(name) = UNKNOWN.into_iter().find(|name| declare.arguments.get(name).is_some()) {
-        let text = format!("invalid arg '{name}' for queue '{queue}' in vhost '{host}' of queue type stream");
-        return Err(precondition(text));
-    }
-    let wrong = |name: &str, why: &str| {
-        precondition(format!("invalid arg '{name}' for queue '{queue}' in vhost '{host}': {why}"))
-    };
-    let retention = declare.arguments.get(MAX_AGE).map(|value| {
-        let span = value.as_text().and_then(age).filter(|span| span.get() > 0);
-        span.ok_or_else(|| wrong(MAX_AGE, "a number and one of Y, M, D, h, m, s are needed"))
-    });
-    let retention_bytes = declare.arguments.get(MAX_BYTES).map(|value| {
-        let bytes = value.as_integer().and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
-        bytes.map(ByteSize::new).ok_or_else(|| wrong(MAX_BYTES, "a number of bytes is needed, at least 1"))
-    });
-    Ok(TopicSettings {
-        retention: retention.transpose()?,
-        retention_bytes: retention_bytes.transpose()?,
-        ..TopicSettings::default()
-    })
+    let arguments = table::headers(declare.arguments.clone());
+    rabbit::stream_settings(&declared(declare, namespace, &arguments)).map_err(super::wrong)
 }
 
 /// Where a consumer begins: behind the newest message when it does not say.
@@ -132,14 +75,9 @@ fn differs(declare: &Declare, host: &str, name: &str, asked: &str, there: &str) 
     ))
 }
 
-/// The type that a queue was declared with.
-fn kind_of(settings: &QueueSettings) -> &str {
-    model::header::header(&settings.arguments, KIND).and_then(|kind| kind.as_text()).unwrap_or("classic")
-}
-
 /// A queue is where a stream was declared.
 pub(crate) fn not_a_stream(declare: &Declare, there: &QueueSettings, host: &str) -> Close {
-    differs(declare, host, KIND, "stream", kind_of(there))
+    differs(declare, host, KIND, "stream", queue_kind(there))
 }
 
 /// A stream is where a queue was declared.
@@ -180,7 +118,7 @@ mod tests {
             ("last", StreamOffset::Last),
             ("next", StreamOffset::Next),
             ("1h", StreamOffset::Ago(Span::seconds(3600))),
-            ("2D", StreamOffset::Ago(Span::seconds(2 * DAY_SECONDS))),
+            ("2D", StreamOffset::Ago(Span::seconds(2 * 24 * 60 * 60))),
         ] {
             assert_eq!(offset(Value::text(text)), Ok(expected));
         }
@@ -192,18 +130,6 @@ mod tests {
                 Err(ReplyCode::PreconditionFailed),
                 "{wrong:?}"
             );
-        }
-    }
-
-    #[test]
-    fn ages_have_rabbitmqs_units() {
-        for (text, seconds) in
-            [("1Y", 365 * DAY_SECONDS), ("2M", 60 * DAY_SECONDS), ("7D", 7 * DAY_SECONDS), ("90m", 5400), ("10s", 10)]
-        {
-            assert_eq!(age(text), Some(Span::seconds(seconds)), "{text}");
-        }
-        for wrong in ["", "7", "D", "7d", "-1D", "7 D", "99999999999999999999Y"] {
-            assert_eq!(age(wrong), None, "{wrong}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::codec::{ShortText, Table, Value};
 const SECOND: u64 = 1000;
 
 /// A table on its way in.
-pub(super) fn headers(table: Table) -> Headers {
+pub(crate) fn headers(table: Table) -> Headers {
     table.0.into_iter().map(|(name, value)| (name.into_string(), value_in(value))).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use model::access::ResourceKind;
-use model::header::Headers;
+use model::header::{HeaderValue, Headers};
 use model::limits::QUEUES_PER_NAMESPACE_MAX;
 use model::name::{ExchangeName, QueueName, QueueRef};
 use model::number::{Priority, QueueId};
@@ -262,9 +262,13 @@ fn life(settings: &QueueSettings) -> String {
     }
 }
 
-/// Arguments in words; their order says nothing.
+/// Arguments in words; their order says nothing, nor does the width of a number, which clients choose as they like.
 pub(super) fn arguments(arguments: &Headers) -> String {
-    let mut words: Vec<_> = arguments.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+    let word = |(name, value): &(String, HeaderValue)| match value.as_integer() {
+        Some(number) => format!("{name} = {number}"),
+        None => format!("{name} = {value:?}"),
+    };
+    let mut words: Vec<_> = arguments.iter().map(word).collect();
     words.sort_unstable();
     format!("[{}]", words.join(", "))
 }

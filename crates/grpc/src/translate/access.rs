@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use model::Refusal;
 use model::access::{
     AddGrant, AlterUser, CreateNamespace, CreateToken, CreateUser, DeleteNamespace, DeleteUser, DescribeUser, Effect,
-    Grant, Grants, ListGrants, ListNamespaces, ListTokens, ListUsers, Login, Logout, NamePattern, NamespaceDescription,
-    NamespacePage, NewToken, RemoveGrant, ResourceKind, ResourcePattern, RevokeToken, Right, Rights, Role, Scope,
-    TokenDescription, TokenKind, Tokens, UserDescription, UserPage, WhoAmI,
+    Grant, Grants, ImportedHash, ListGrants, ListNamespaces, ListTokens, ListUsers, Login, Logout, NamePattern,
+    NamespaceDescription, NamespacePage, NewPassword, NewToken, RemoveGrant, ResourceKind, ResourcePattern,
+    RevokeToken, Right, Rights, Role, Scope, TokenDescription, TokenKind, Tokens, UserDescription, UserPage, WhoAmI,
 };
 use model::caller::{Credentials, Origin, Protocol, Secret};
 use model::queue::Created;
@@ -17,6 +17,9 @@ use super::{OrDefault, Required, Way, Wire, enumeration, messages, missing};
 use crate::proto as pb;
 
 type CreatedNamespace = Created<NamespaceDescription>;
+
+/// A new password: text, or what another broker kept of it.
+struct PasswordChoice;
 
 /// New roles in a change of a user: absent, or a list that may be empty.
 struct RolesPatch;
@@ -40,10 +43,10 @@ messages! {
         created_at = created_at_ms;
     }
     UserPage = UserPage { items = items; next = next; }
-    CreateUser = CreateUserRequest { name = name; password = password; roles = roles; }
+    CreateUser = CreateUserRequest { name = name; password = new_password, PasswordChoice; roles = roles; }
     AlterUser = AlterUserRequest {
         name = name;
-        password = password;
+        password = new_password, PasswordChoice;
         roles = roles, RolesPatch;
         disabled = disabled;
     }
@@ -89,6 +92,49 @@ impl Way<Option<Vec<Role>>> for RolesPatch {
 
     fn decode(self, _field: &'static str, form: Self::Form) -> Result<Option<Vec<Role>>, Refusal> {
         form.map(|form| Wire::from_wire(form.roles)).transpose()
+    }
+}
+
+impl Way<NewPassword> for PasswordChoice {
+    type Form = Option<pb::create_user_request::NewPassword>;
+
+    fn encode(self, value: NewPassword) -> Self::Form {
+        use pb::create_user_request::NewPassword as Form;
+        Some(match value {
+            NewPassword::Text(password) => Form::Password(password.to_wire()),
+            NewPassword::Imported(hash) => Form::ImportedHash(hash.as_str().to_owned()),
+        })
+    }
+
+    fn decode(self, _field: &'static str, form: Self::Form) -> Result<NewPassword, Refusal> {
+        use pb::create_user_request::NewPassword as Form;
+        match form {
+            Some(Form::Password(password)) => Ok(NewPassword::Text(Secret::new(password))),
+            Some(Form::ImportedHash(hash)) => ImportedHash::parse(&hash).map(NewPassword::Imported),
+            // An empty password was no different before there was a choice: it is too short.
+            None => Ok(NewPassword::Text(Secret::new(""))),
+        }
+    }
+}
+
+impl Way<Option<NewPassword>> for PasswordChoice {
+    type Form = Option<pb::alter_user_request::NewPassword>;
+
+    fn encode(self, value: Option<NewPassword>) -> Self::Form {
+        use pb::alter_user_request::NewPassword as Form;
+        value.map(|value| match value {
+            NewPassword::Text(password) => Form::Password(password.to_wire()),
+            NewPassword::Imported(hash) => Form::ImportedHash(hash.as_str().to_owned()),
+        })
+    }
+
+    fn decode(self, _field: &'static str, form: Self::Form) -> Result<Option<NewPassword>, Refusal> {
+        use pb::alter_user_request::NewPassword as Form;
+        form.map(|form| match form {
+            Form::Password(password) => Ok(NewPassword::Text(Secret::new(password))),
+            Form::ImportedHash(hash) => ImportedHash::parse(&hash).map(NewPassword::Imported),
+        })
+        .transpose()
     }
 }
 

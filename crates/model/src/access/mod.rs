@@ -6,12 +6,14 @@
 
 mod grant;
 mod namespace;
+mod password;
 mod right;
 mod token;
 mod user;
 
 pub use grant::{AddGrant, Effect, Grant, Grants, ListGrants, NamePattern, RemoveGrant, ResourceKind, ResourcePattern};
 pub use namespace::{CreateNamespace, DeleteNamespace, ListNamespaces, NamespaceDescription, NamespacePage};
+pub use password::{ImportedHash, NewPassword};
 pub use right::{Right, Rights, Role};
 pub use token::{
     CreateToken, ListTokens, Login, Logout, NewToken, RevokeToken, Scope, TokenDescription, TokenKind, Tokens,

@@ -2,8 +2,7 @@
 //! Invariant: nothing secret is in a description.
 //! Used by every door and by the machine. Tests: the matrix of the binary.
 
-use super::Role;
-use crate::caller::Secret;
+use super::{NewPassword, Role};
 use crate::name::UserName;
 use crate::number::{Timestamp, UserId};
 use crate::page::{Page, PageRequest};
@@ -28,8 +27,8 @@ pub struct UserDescription {
 pub struct CreateUser {
     /// The name; refused when it exists.
     pub name: UserName,
-    /// The password: 8 to 1024 bytes.
-    pub password: Secret,
+    /// The password.
+    pub password: NewPassword,
     /// The roles; none is a user who can do nothing until something is granted.
     pub roles: Vec<Role>,
 }
@@ -40,7 +39,7 @@ pub struct AlterUser {
     /// Who.
     pub name: UserName,
     /// A new password; ends all sessions of the user.
-    pub password: Option<Secret>,
+    pub password: Option<NewPassword>,
     /// New roles.
     pub roles: Option<Vec<Role>>,
     /// Disable or enable.

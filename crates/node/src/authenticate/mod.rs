@@ -4,6 +4,7 @@
 //! hashes; rights are not decided here but by the machine.
 
 mod claim;
+mod imported;
 mod password;
 mod throttle;
 
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::random;
 pub(crate) use claim::Claim;
+pub(crate) use imported::is_imported;
 pub(crate) use password::Passwords;
 pub(crate) use throttle::Throttle;
 

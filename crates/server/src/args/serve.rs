@@ -29,6 +29,9 @@ pub(crate) struct SettingArguments {
     /// Address of AMQP 0-9-1; none switches it off [default: 127.0.0.1:5672]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) amqp: Option<String>,
+    /// Address of RabbitMQ's HTTP management API; none switches it off [default: 127.0.0.1:15672 beside the default of --amqp]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) management: Option<String>,
     /// How long an AMQP client may leave a delivery unsettled unless its queue says otherwise, or none [default: 30m]
     #[arg(long, value_name = "TIME")]
     pub(crate) amqp_consumer_timeout: Option<String>,
@@ -87,6 +90,7 @@ impl SettingArguments {
             ("http", &self.http),
             ("grpc", &self.grpc),
             ("amqp", &self.amqp),
+            ("management", &self.management),
             ("amqp_consumer_timeout", &self.amqp_consumer_timeout),
             ("amqp_client_authority", &self.amqp_client_authority),
             ("admin_password_file", &self.admin_password_file),
@@ -288,6 +292,7 @@ mod tests {
             http: text(),
             grpc: text(),
             amqp: text(),
+            management: text(),
             amqp_consumer_timeout: text(),
             amqp_client_authority: text(),
             admin_password_file: text(),
@@ -307,6 +312,6 @@ mod tests {
         };
         let flags = all.flags();
         assert!(flags.iter().all(|(name, _)| crate::config::find(name).is_some()));
-        assert_eq!(flags.len(), 20);
+        assert_eq!(flags.len(), 21);
     }
 }

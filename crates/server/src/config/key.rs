@@ -30,7 +30,7 @@ const fn key(name: &'static str, default: &'static str, about: &'static str) -> 
 }
 
 /// Every setting, in the order of the documentation.
-pub(crate) const KEYS: [Key; 20] = [
+pub(crate) const KEYS: [Key; 21] = [
     key("data", "recado-data", "folder of the log and everything else that must survive"),
     key("http", "127.0.0.1:8080", "address of REST, console, health and metrics; none switches it off"),
     key("grpc", "127.0.0.1:8081", "address of gRPC; none switches it off"),
@@ -44,6 +44,11 @@ pub(crate) const KEYS: [Key; 20] = [
         "amqp_client_authority",
         "",
         "PEM file with the authorities whose client certificates log in to AMQP (mechanism EXTERNAL)",
+    ),
+    key(
+        "management",
+        "127.0.0.1:15672",
+        "address of RabbitMQ's HTTP management API, open by itself while amqp is where it is by default; none switches it off",
     ),
     key("admin_password_file", "", "file with the password of the user admin, made at the first start"),
     key("tls_certificate", "", "PEM file with the certificate chain of all doors"),

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) grpc: Option<SocketAddr>,
     /// The address of AMQP, when it is on.
     pub(crate) amqp: Option<SocketAddr>,
+    /// The address of the management API, when it is on.
+    pub(crate) management: Option<SocketAddr>,
     /// How long an AMQP client may leave a delivery unsettled.
     pub(crate) amqp_consumer_timeout: Option<Duration>,
     /// Who signs the certificates by which clients of AMQP log in.
@@ -88,6 +90,7 @@ impl Settings {
             http: address(layers, "http")?,
             grpc: address(layers, "grpc")?,
             amqp: address(layers, "amqp")?,
+            management: management(layers)?,
             amqp_consumer_timeout: consumer_timeout(layers)?,
             amqp_client_authority: path("amqp_client_authority"),
             admin_password_file: path("admin_password_file"),
@@ -118,7 +121,8 @@ impl Settings {
         if self.tls.is_some() || self.insecure_plaintext {
             return Ok(());
         }
-        for (name, address) in [("http", self.http), ("grpc", self.grpc), ("amqp", self.amqp)] {
+        let doors = [("http", self.http), ("grpc", self.grpc), ("amqp", self.amqp), ("management", self.management)];
+        for (name, address) in doors {
             if let Some(address) = address.filter(|address| !address.ip().to_canonical().is_loopback()) {
                 let (_, source) = layers.get(name);
                 return Err(Complaint::here(
@@ -151,6 +155,14 @@ fn address(layers: &Layers, name: &str) -> Result<Option<SocketAddr>, Complaint>
 fn peer_address(layers: &Layers) -> Result<Option<SocketAddr>, Complaint> {
     let is_set = !layers.get("peer_address").0.is_empty();
     if is_set { address(layers, "peer_address") } else { Ok(None) }
+}
+
+/// The management API belongs to AMQP: where that was moved or switched off, it is open only when it is asked for.
+fn management(layers: &Layers) -> Result<Option<SocketAddr>, Complaint> {
+    if layers.is_default("management") && !layers.is_default("amqp") {
+        return Ok(None);
+    }
+    address(layers, "management")
 }
 
 fn truth(layers: &Layers, name: &str) -> Result<bool, Complaint> {
@@ -201,6 +213,16 @@ mod tests {
     }
 
     #[test]
+    fn the_management_api_goes_with_amqp() {
+        assert_eq!(settings(&[]).unwrap().management, "127.0.0.1:15672".parse().ok());
+        for flags in [vec![("amqp", "none")], vec![("amqp", "127.0.0.1:0")], vec![("management", "none")]] {
+            assert_eq!(settings(&flags).unwrap().management, None, "{flags:?}");
+        }
+        let both = [("amqp", "none"), ("management", "127.0.0.1:7")];
+        assert_eq!(settings(&both).unwrap().management, "127.0.0.1:7".parse().ok());
+    }
+
+    #[test]
     fn clients_have_half_an_hour_unless_somebody_says_otherwise() {
         assert_eq!(settings(&[]).unwrap().amqp_consumer_timeout, Some(Duration::from_secs(30 * 60)));
         assert_eq!(settings(&[("amqp_consumer_timeout", "none")]).unwrap().amqp_consumer_timeout, None);
@@ -216,6 +238,7 @@ mod tests {
         );
         assert!(settings(&[("grpc", "[::]:8081")]).is_err());
         assert!(settings(&[("amqp", "0.0.0.0:5672")]).is_err());
+        assert!(settings(&[("management", "0.0.0.0:15672")]).is_err());
         for allowed in [
             [("http", "0.0.0.0:8080"), ("insecure_plaintext", "true"), ("drain", "1s")],
             [("http", "0.0.0.0:8080"), ("tls_certificate", "c.pem"), ("tls_key", "k.pem")],

@@ -87,7 +87,7 @@ fn new_password(file: Option<&Path>, user: &str) -> Result<Secret, Complaint> {
 async fn create(session: &Session, arguments: &CreateUserArguments) -> Result<(), Complaint> {
     let name = UserName::parse(&arguments.name)?;
     let password = new_password(arguments.new_password_file.as_deref(), &arguments.name)?;
-    let created = session.call(CreateUser { name, password, roles: arguments.roles.clone() }).await?;
+    let created = session.call(CreateUser { name, password: password.into(), roles: arguments.roles.clone() }).await?;
     let powerless = created.roles.is_empty();
     describe(session, created)?;
     if powerless {
@@ -108,8 +108,12 @@ async fn alter(session: &Session, arguments: &AlterUserArguments) -> Result<(), 
         (_, true) => Some(false),
         (false, false) => None,
     };
-    let request =
-        AlterUser { name: UserName::parse(&arguments.name)?, password: password.transpose()?, roles, disabled };
+    let request = AlterUser {
+        name: UserName::parse(&arguments.name)?,
+        password: password.transpose()?.map(Into::into),
+        roles,
+        disabled,
+    };
     if request.password.is_none() && request.roles.is_none() && request.disabled.is_none() {
         return Err(Complaint::usage("nothing to alter", "name a change, such as --role developer; see --help"));
     }

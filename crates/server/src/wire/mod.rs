@@ -4,6 +4,7 @@
 //! Called by `main`, `demo` and `bench`.
 
 mod engine;
+mod management;
 mod tls;
 mod waiting;
 
@@ -56,8 +57,12 @@ pub(crate) struct Running {
     pub(crate) grpc: Option<SocketAddr>,
     /// Where AMQP is.
     pub(crate) amqp: Option<SocketAddr>,
+    /// Where the management API is.
+    pub(crate) management: Option<SocketAddr>,
     /// The broker itself.
     pub(crate) backend: Arc<dyn Backend>,
+    /// The connections of AMQP.
+    connections: Arc<amqp::Registry>,
     /// The one-time token of a broker without administrator.
     pub(crate) claim: Option<Secret>,
     /// How a confirmed write is durable, where it is known.
@@ -74,6 +79,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
     let grpc = listen("grpc", settings.grpc).await?;
     let amqp = listen("amqp", settings.amqp).await?;
     let peers = listen("peer-address", settings.peer_address).await?;
+    let management = listen("management", settings.management).await?;
     let certificate = settings.tls.as_ref().map(tls::Certificate::read).transpose()?;
     let engine = match role {
         Role::Serve | Role::Broker => match peers {
@@ -87,7 +93,9 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
         http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
         grpc: grpc.as_ref().and_then(|listener| listener.local_addr().ok()),
         amqp: amqp.as_ref().and_then(|listener| listener.local_addr().ok()),
+        management: management.as_ref().and_then(|listener| listener.local_addr().ok()),
         backend: Arc::clone(&engine.backend),
+        connections: Arc::default(),
         claim: engine.claim.clone(),
         durability: engine.durability,
         draining,
@@ -99,6 +107,11 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
         let door = running.http_door(settings);
         running.doors.spawn(serve_http(listener, tls, door, drained.clone()));
     }
+    if let Some(listener) = management {
+        let tls = certificate.as_ref().map(tls::Certificate::rustls).transpose()?;
+        let door = running.management_door(settings);
+        running.doors.spawn(management::serve(listener, tls, door, drained.clone()));
+    }
     if let Some(listener) = amqp {
         let authority = settings.amqp_client_authority.as_deref();
         let tls = certificate.as_ref().map(|own| own.rustls_for(authority)).transpose()?;
@@ -107,6 +120,7 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
             tls,
             Arc::clone(&running.backend),
             amqp_settings(settings),
+            Arc::clone(&running.connections),
             drained.clone(),
         ));
     }
@@ -151,9 +165,10 @@ async fn serve_amqp(
     tls: Option<Arc<rustls::ServerConfig>>,
     backend: Arc<dyn Backend>,
     settings: amqp::Settings,
+    connections: Arc<amqp::Registry>,
     drained: watch::Receiver<bool>,
 ) -> Result<(), Complaint> {
-    let served = amqp::serve(listener, tls, backend, settings, drained).await;
+    let served = amqp::serve(listener, tls, backend, settings, connections, drained).await;
     served.map_err(|error| Complaint::here(Exit::Local, "amqp", error.to_string(), "check the address"))
 }
 
@@ -250,6 +265,7 @@ pub(crate) async fn run(role: Role, settings: Settings) -> Result<(), Complaint>
         http: running.http,
         grpc: running.grpc,
         amqp: running.amqp,
+        management: running.management,
         claim: running.claim.as_ref().map(Secret::reveal),
         brokers: &settings.brokers,
     };

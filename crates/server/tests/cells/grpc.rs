@@ -283,7 +283,7 @@ fn about_exchanges(kind: Kind, subject: &Subject) -> Request {
 fn about_people(person: &Person, kind: Kind, subject: &Subject) -> Request {
     match kind {
         Kind::CreateUser => {
-            CreateUser { name: user(subject), password: Secret::new(PASSWORD), roles: Vec::new() }.into()
+            CreateUser { name: user(subject), password: Secret::new(PASSWORD).into(), roles: Vec::new() }.into()
         }
         Kind::AlterUser => AlterUser { name: user(subject), password: None, roles: None, disabled: None }.into(),
         Kind::DescribeUser => DescribeUser { name: user(subject) }.into(),

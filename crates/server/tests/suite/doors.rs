@@ -455,7 +455,7 @@ fn about_users(name: &str) -> Vec<Mistake> {
     let path = |name: &str| format!("/v1/users/{name}");
     let create = |name: &str, password: &str| CreateUser {
         name: user(name),
-        password: Secret::new(password),
+        password: Secret::new(password).into(),
         roles: Vec::new(),
     };
     vec![

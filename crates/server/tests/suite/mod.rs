@@ -1,4 +1,5 @@
-//! What Recado promises, as tests that know only HTTP, in `doors` and `exchanges` also gRPC, in `amqp` AMQP: each gets a world and names of its own.
+//! What Recado promises, as tests that know only HTTP, in `doors` and `exchanges` also gRPC, in `amqp` and `management`
+//! AMQP: each gets a world and names of its own.
 //! Invariant: no test here depends on what stands between the client and the broker.
 //! Run by `seed`, `queues`, `topics`, `people` and `doors` against one process, and by `gateway` against two.
 
@@ -7,6 +8,7 @@
 pub(crate) mod amqp;
 pub(crate) mod doors;
 pub(crate) mod exchanges;
+pub(crate) mod management;
 pub(crate) mod pairs;
 pub(crate) mod people;
 pub(crate) mod queue_life;

@@ -132,6 +132,11 @@ impl World {
         self.gateway.as_ref().unwrap_or(&self.broker).amqp.unwrap()
     }
 
+    /// The same client at the management API.
+    pub(crate) fn management(&self, client: &Client) -> Client {
+        client.at(self.gateway.as_ref().unwrap_or(&self.broker).management.unwrap())
+    }
+
     /// A connection of a user to the AMQP door.
     pub(crate) fn through_amqp(&self, user: &str) -> Amqp {
         Amqp::open(self.amqp_door(), user, PASSWORD).unwrap()
@@ -212,7 +217,8 @@ fn start(home: &TempDir, shape: Shape) -> (Process, Option<Process>) {
     let role = if shape == Shape::Serve { "serve" } else { "broker" };
     let door = if shape == Shape::Serve { "127.0.0.1:0" } else { "none" };
     let mut words =
-        vec![role, "--data", data, "--grpc", "127.0.0.1:0", "--http", door, "--amqp", door, "--log", "warn"];
+        vec![role, "--data", data, "--grpc", "127.0.0.1:0", "--http", door, "--amqp", door, "--management", door];
+    words.extend(["--log", "warn"]);
     if home.path().join("password").exists() {
         words.extend(["--admin-password-file", password]);
     }
@@ -222,7 +228,8 @@ fn start(home: &TempDir, shape: Shape) -> (Process, Option<Process>) {
     }
     let brokers = format!("http://{}", broker.grpc.unwrap());
     let free = "127.0.0.1:0";
-    let words = ["gateway", "--brokers", &brokers, "--http", free, "--grpc", free, "--amqp", free, "--log", "warn"];
+    let mut words = vec!["gateway", "--brokers", &brokers, "--http", free, "--grpc", free, "--amqp", free];
+    words.extend(["--management", free, "--log", "warn"]);
     let gateway = Process::start(home.path(), "gateway.log", &words);
     (broker, Some(gateway))
 }

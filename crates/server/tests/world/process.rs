@@ -23,6 +23,8 @@ pub(crate) struct Process {
     pub(crate) grpc: Option<SocketAddr>,
     /// The AMQP door, from the banner.
     pub(crate) amqp: Option<SocketAddr>,
+    /// The management API, from the banner.
+    pub(crate) management: Option<SocketAddr>,
     /// The claim token, from the banner.
     pub(crate) claim: Option<String>,
     /// Hears when its standard output ends, which it does with the process.
@@ -37,7 +39,7 @@ impl Process {
         command.args(words).env_clear().env("HOME", home).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let (mut http, mut grpc, mut amqp, mut claim) = (None, None, None, None);
+        let (mut http, mut grpc, mut amqp, mut management, mut claim) = (None, None, None, None, None);
         loop {
             let mut line = String::new();
             if stdout.read_line(&mut line).unwrap() == 0 {
@@ -47,10 +49,13 @@ impl Process {
             }
             let mut parts = line.split_whitespace();
             let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            let address = || value.trim_start_matches("http://").trim_end_matches("/v1").parse().unwrap();
+            let address = || {
+                value.trim_start_matches("http://").trim_end_matches("/v1").trim_end_matches("/api").parse().unwrap()
+            };
             match name {
                 "REST" => http = Some(address()),
                 "AMQP" => amqp = value.trim_start_matches("amqp://").parse().ok(),
+                "management" => management = Some(address()),
                 "gRPC" => grpc = Some(address()),
                 "claim" => claim = Some(value.to_owned()),
                 "next" => break,
@@ -62,7 +67,7 @@ impl Process {
             std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
             let _ = ended.send(());
         });
-        Self { child, http, grpc, amqp, claim, silence: Mutex::new(silence) }
+        Self { child, http, grpc, amqp, management, claim, silence: Mutex::new(silence) }
     }
 
     fn signal(&self, signal: Signal) {

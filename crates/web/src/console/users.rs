@@ -222,7 +222,7 @@ async fn create(Form(visitor, fields): Form) -> Result<Response, Turned> {
     let name = visitor.accept(UserName::parse(fields.text("name").trim()))?;
     let request = CreateUser {
         name: name.clone(),
-        password: visitor.accept(password(&fields))?,
+        password: visitor.accept(password(&fields))?.into(),
         roles: visitor.accept(roles(&fields))?,
     };
     visitor.call(request).await?;
@@ -246,7 +246,7 @@ async fn change_roles(Path(name): Path<String>, Form(visitor, fields): Form) -> 
 }
 
 async fn change_password(Path(name): Path<String>, Form(visitor, fields): Form) -> Result<Response, Turned> {
-    let change = |name| Ok(AlterUser { name, password: Some(password(&fields)?), roles: None, disabled: None });
+    let change = |name| Ok(AlterUser { name, password: Some(password(&fields)?.into()), roles: None, disabled: None });
     alter(&visitor, &name, change).await
 }
 

@@ -40,7 +40,7 @@ impl wire::CreateUserRequest {
     /// The request to create the user of the path.
     pub(crate) fn named(self, name: UserName) -> Result<CreateUser, Refusal> {
         let roles = self.roles.into_iter().map(Into::into).collect();
-        Ok(CreateUser { name, password: password(self.password)?, roles })
+        Ok(CreateUser { name, password: password(self.password)?.into(), roles })
     }
 }
 
@@ -49,7 +49,7 @@ impl wire::AlterUserRequest {
     pub(crate) fn named(self, name: UserName) -> Result<AlterUser, Refusal> {
         Ok(AlterUser {
             name,
-            password: self.password.map(password).transpose()?,
+            password: self.password.map(password).transpose()?.map(Into::into),
             roles: self.roles.map(|roles| roles.into_iter().map(Into::into).collect()),
             disabled: self.disabled,
         })

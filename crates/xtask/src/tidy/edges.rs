@@ -16,9 +16,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("node", &["shard", "broker", "storage", "model"]),
     ("grpc", &["model"]),
     ("web", &["model"]),
-    ("amqp", &["model"]),
     ("peer", &[]),
-    ("server", &["node", "grpc", "web", "amqp", "peer", "model"]),
+    ("rabbit", &["model"]),
+    ("amqp", &["rabbit", "model"]),
+    ("management", &["rabbit", "model"]),
+    ("server", &["node", "grpc", "web", "amqp", "management", "peer", "model"]),
     ("sim", &["shard", "broker", "storage", "model", "mutant"]),
     ("xtask", &["mutant"]),
     // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.
@@ -60,6 +62,7 @@ const ASYNC: &[&str] = &["tokio", "async-std", "smol", "futures-executor", "mio"
 const BANNED: &[(&str, &[&str], &str)] = &[
     ("model", IMPURE, "model has no clock, thread, socket, chance or async"),
     ("broker", IMPURE, "broker has no clock, thread, socket, chance or async"),
+    ("rabbit", IMPURE, "rabbit holds words and no clock, thread, socket, chance or async"),
     ("storage", ASYNC, "storage blocks and knows no async runtime"),
 ];
 

@@ -146,6 +146,17 @@ impl Sample for Secret {
     }
 }
 
+impl Sample for NewPassword {
+    fn sample(random: &mut Random) -> Self {
+        let digits: String = (0..48).map(|_| char::from(b'A' + u8::try_from(random.below(26)).unwrap_or(0))).collect();
+        match random.below(3) {
+            0 => Self::Text(Secret::sample(random)),
+            1 => Self::Imported(ImportedHash::sha256(&digits).expect("it has the length of one")),
+            _ => Self::Imported(ImportedHash::nobodys()),
+        }
+    }
+}
+
 impl<T: Sample> Sample for Option<T> {
     fn sample(random: &mut Random) -> Self {
         bool::sample(random).then(|| T::sample(random))
