@@ -32,6 +32,7 @@ async fn tls_serves_those_who_trust_its_authority() {
             endpoints: vec![format!("https://{}", running.address)],
             authority_pem,
             server_name: name.map(str::to_owned),
+            identity_pem: None,
         })
         .unwrap()
     };

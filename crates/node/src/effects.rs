@@ -57,6 +57,11 @@ impl Effects {
         self.state().awaited.remove(&awaited);
     }
 
+    /// Nobody waits for anything any more.
+    pub(crate) fn forget_all(&self) {
+        *self.state() = State::default();
+    }
+
     /// Puts in what a batch asks for. Called by the log; never waits.
     pub(crate) fn put(&self, effects: Vec<Effect>) {
         let mut state = self.state();

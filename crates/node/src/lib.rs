@@ -26,4 +26,7 @@ mod random;
 mod thread;
 mod translate;
 
-pub use node::{Node, Settings};
+pub use node::{Node, SHARD_FOLDER, Settings};
+/// What replicas of a node's shard are to each other.
+pub use shard::{Answer, Arrival, Group, GroupChange, GroupMember, Loan, LoanedFile, Peers, Terms, Unreached};
+pub use storage::disk::{Disk, RealDisk};

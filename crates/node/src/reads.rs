@@ -179,7 +179,9 @@ impl Core {
         if self.admission.is_draining() {
             return Readiness::Draining;
         }
-        if self.log.shard().epoch().is_none() {
+        let shard = self.log.shard();
+        // A replica that knows its leader serves too: the leader answers.
+        if shard.epoch().is_none() && shard.group().leader.is_none_or(|leader| leader == shard.group().own) {
             return Readiness::Starting;
         }
         if self.admission.is_nearly_full() { Readiness::DiskNearlyFull } else { Readiness::Ready }

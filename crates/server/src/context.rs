@@ -203,6 +203,7 @@ pub(crate) fn remote(endpoints: &[String], authority: Option<&Path>) -> Result<R
         endpoints: endpoints.to_vec(),
         authority_pem: authority.map(read).transpose()?,
         server_name: None,
+        identity_pem: None,
     };
     RemoteBackend::new(&settings).map_err(|error| {
         let hint = "write http://HOST:PORT, https://HOST:PORT or unix:///PATH";

@@ -5,6 +5,7 @@
 mod args;
 mod banner;
 mod bench;
+mod cluster;
 mod config;
 mod context;
 mod ctl;
@@ -56,6 +57,7 @@ fn run(command: Command) -> Result<(), Complaint> {
         Command::Config(arguments) => config::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments.code.as_deref(), arguments.output),
         Command::Completion(arguments) => completion(arguments.shell),
+        Command::Cluster(arguments) => alone(ctl::cluster::run(&arguments)),
         Command::Context(arguments) => login::contexts(arguments.command),
         Command::Login(arguments) => alone(login::login(&arguments)),
         Command::Logout(arguments) => alone(login::logout(&arguments)),

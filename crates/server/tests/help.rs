@@ -9,10 +9,12 @@ use std::path::Path;
 
 use support::{run, stdout};
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 30] = [
     "",
     "serve",
     "gateway",
+    "cluster",
+    "cluster join-token",
     "demo",
     "bench",
     "queue",

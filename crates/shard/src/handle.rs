@@ -22,7 +22,7 @@ use crate::health::Health;
 use crate::housekeeping::Housekeeping;
 use crate::inbox::Inbox;
 use crate::limits::{DECODED_BYTES_DEFAULT, LAG_BYTES_MAX, TAIL_BYTES_DEFAULT};
-use crate::loan;
+use crate::loan::Arrival;
 use crate::machine::StateMachine;
 use crate::peers::Peers;
 use crate::raft::log::Log;
@@ -139,7 +139,7 @@ impl<M: StateMachine> Shard<M> {
             let has_peers = settings.peers.is_some();
             hands.run(move || {
                 if has_peers {
-                    loan::settle(&disk, &folder, &health)?;
+                    Arrival::settle(&disk, &folder).map_err(|fault| health.fail(fault.what))?;
                 }
                 let opened = SegmentStore::open(disk, &folder, storage_settings);
                 let (store, recovered) = opened.map_err(|fault| health.fail(fault))?;

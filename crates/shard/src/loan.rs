@@ -13,7 +13,6 @@ use storage::{CopiedFile, Incoming, LogIndex, SegmentStore, Term};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::hands::Hands;
-use crate::health::Health;
 
 /// What the reader has to know before the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +89,14 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// Ends what a crash cut off while a copy arrived: the folder holds what was there before, or all of the copy.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn settle(disk: &Arc<dyn Disk>, folder: &Path) -> Result<(), Fault> {
+        storage::settle_incoming(disk, folder).map_err(fault)
+    }
+
     /// Begins to receive a copy. What the folder promised to others, its vote, stays promised.
     ///
     /// # Errors
@@ -130,13 +137,8 @@ impl Arrival {
 
 /// The vote that the folder holds. A folder whose log is damaged still has one.
 fn own_vote(disk: &Arc<dyn Disk>, folder: &Path, settings: storage::Settings) -> Result<Option<Bytes>, Fault> {
-    storage::settle_incoming(disk, folder).map_err(fault)?;
+    Arrival::settle(disk, folder)?;
     let (store, recovered) = SegmentStore::open(Arc::clone(disk), folder, settings).map_err(fault)?;
     store.close().map_err(fault)?;
     Ok(recovered.vote)
-}
-
-/// Ends what a crash cut off while a copy arrived.
-pub(crate) fn settle(disk: &Arc<dyn Disk>, folder: &Path, health: &Health) -> Result<(), Fault> {
-    storage::settle_incoming(disk, folder).map_err(|error| health.fail(error))
 }

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use model::failure::{Failure, Fault, Unavailable};
+use model::number::Epoch;
 
 use crate::handle::Shard;
 use crate::limits::CHANGE_WITHIN;
@@ -28,6 +29,12 @@ impl<M: StateMachine> Shard<M> {
     /// The replicas of this shard, as this one knows them.
     pub fn group(&self) -> Group {
         self.core.member.group()
+    }
+
+    /// Whether what this leader knows is not old: a majority answered it within the shortest time of an election. True for
+    /// a replica that is alone.
+    pub fn is_heard(&self) -> bool {
+        self.core.member.is_heard()
     }
 
     /// Waits until the leader or the members are others than in `before`.
@@ -79,6 +86,11 @@ impl<M: StateMachine> Shard<M> {
         };
         let moved = tokio::time::timeout(CHANGE_WITHIN, moved).await;
         moved.map_err(|_| Unavailable::Unknown.into())
+    }
+
+    /// Waits until the leadership that is open here is another than `before`. `None` when the shard stops first.
+    pub async fn reign_after(&self, before: Option<Epoch>) -> Option<Option<Epoch>> {
+        self.core.submitter.reign_after(before).await
     }
 
     /// Waits until the leader has given up entries that this replica lacks: it has to be closed, and to take a copy.

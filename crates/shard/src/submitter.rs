@@ -82,6 +82,18 @@ impl<M: StateMachine> Submitter<M> {
         }
     }
 
+    /// Waits for another leadership than `before`, or none. `None` when the shard stops first.
+    pub(crate) async fn reign_after(&self, before: Option<Epoch>) -> Option<Option<Epoch>> {
+        let mut epoch = self.epoch.clone();
+        loop {
+            let now = *epoch.borrow_and_update();
+            if now != before {
+                return Some(now);
+            }
+            epoch.changed().await.ok()?;
+        }
+    }
+
     pub(crate) fn inbox(&self) -> &InboxOf<M> {
         &self.inbox
     }

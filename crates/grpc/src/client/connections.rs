@@ -13,7 +13,7 @@ use model::failure::{Failure, Unavailable};
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::client::Grpc;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use super::{Effect, RemoteSettings, answer};
 use crate::limits::{
@@ -218,6 +218,9 @@ fn target(text: &str, settings: &RemoteSettings) -> Result<Target, EndpointInval
         }
         if let Some(name) = &settings.server_name {
             tls = tls.domain_name(name);
+        }
+        if let Some((chain, key)) = &settings.identity_pem {
+            tls = tls.identity(Identity::from_pem(chain, key));
         }
         endpoint = endpoint.tls_config(tls).map_err(|error| invalid(error.to_string()))?;
     }

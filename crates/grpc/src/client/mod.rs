@@ -42,6 +42,8 @@ pub struct RemoteSettings {
     pub authority_pem: Option<Vec<u8>>,
     /// The name that the certificates are for, where it is not the host of the endpoint.
     pub server_name: Option<String>,
+    /// What `https` endpoints are shown that ask who calls: a certificate chain and its key, as PEM.
+    pub identity_pem: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A broker reached over gRPC. Cheap to clone; clones share their connections.

@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod exchange;
 pub(crate) mod queue;
 pub(crate) mod serve;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     /// Run REST and console in front of brokers elsewhere
     #[command(before_help = "Examples:\n  recado gateway --brokers http://10.0.0.5:8081 --http 127.0.0.1:8080")]
     Gateway(serve::ServeArguments),
+    /// The nodes of a cluster, asked on the machine of one of them
+    Cluster(cluster::ClusterArguments),
     /// See everything at work on real flights, in seconds
     Demo(serve::DemoArguments),
     /// Measure the disk, a broker that does nothing, and this broker, in one run

@@ -62,6 +62,15 @@ pub(crate) struct SettingArguments {
     /// How long requests under way may go on after SIGTERM [default: 10s]
     #[arg(long, value_name = "TIME")]
     pub(crate) drain: Option<String>,
+    /// Address at which the other nodes of a cluster reach this one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) peer_address: Option<String>,
+    /// A node of the cluster to join, at the first start
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) join: Option<String>,
+    /// The token to join with, from recado cluster join-token
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) join_token: Option<String>,
     /// Gateway only: gRPC addresses of the brokers, separated by commas
     #[arg(long, value_name = "URL[,URL]")]
     pub(crate) brokers: Option<String>,
@@ -90,6 +99,9 @@ impl SettingArguments {
             ("log", &self.log),
             ("log_format", &self.log_format),
             ("drain", &self.drain),
+            ("peer_address", &self.peer_address),
+            ("join", &self.join),
+            ("join_token", &self.join_token),
             ("brokers", &self.brokers),
             ("authority", &self.authority),
         ];
@@ -291,12 +303,15 @@ mod tests {
             log: text(),
             log_format: text(),
             drain: text(),
+            peer_address: text(),
+            join: text(),
+            join_token: text(),
             brokers: text(),
             authority: text(),
             trust_gateways: true,
         };
         let flags = all.flags();
         assert!(flags.iter().all(|(name, _)| crate::config::find(name).is_some()));
-        assert_eq!(flags.len(), 18);
+        assert_eq!(flags.len(), 21);
     }
 }

@@ -59,6 +59,12 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     /// How long requests under way may go on.
     pub(crate) drain: Duration,
+    /// The address of the listener for the other nodes of a cluster.
+    pub(crate) peer_address: Option<SocketAddr>,
+    /// A node of the cluster to join.
+    pub(crate) join: Option<String>,
+    /// The token to join with.
+    pub(crate) join_token: Option<String>,
     /// The brokers of a gateway.
     pub(crate) brokers: Vec<String>,
     /// The authority of their certificates.
@@ -70,7 +76,8 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the values of the layers.
     pub(crate) fn new(layers: &Layers) -> Result<Self, Complaint> {
-        let path = |name: &str| Some(layers.get(name).0).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let text = |name: &str| Some(layers.get(name).0).filter(|value| !value.is_empty()).map(str::to_owned);
+        let path = |name: &str| text(name).map(PathBuf::from);
         let tls = match (path("tls_certificate"), path("tls_key")) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
@@ -93,12 +100,18 @@ impl Settings {
             log: layers.get("log").0.to_owned(),
             log_format: log_format(layers)?,
             drain: drain(layers)?,
+            peer_address: peer_address(layers)?,
+            join: text("join"),
+            join_token: text("join_token"),
             brokers: brokers.map(str::to_owned).collect(),
             authority: path("authority"),
             trust_gateways: truth(layers, "trust_gateways")?,
         };
         if settings.amqp_client_authority.is_some() && settings.tls.is_none() {
             return Err(wrong(layers, "amqp_client_authority", "it needs tls_certificate and tls_key beside it"));
+        }
+        if settings.join.is_some() && settings.peer_address.is_none() {
+            return Err(wrong(layers, "join", "it needs peer_address beside it"));
         }
         settings.check_reach(layers)?;
         Ok(settings)
@@ -137,6 +150,11 @@ fn address(layers: &Layers, name: &str) -> Result<Option<SocketAddr>, Complaint>
     }
     let found = value.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     found.map(Some).ok_or_else(|| wrong(layers, name, "write HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, or none"))
+}
+
+fn peer_address(layers: &Layers) -> Result<Option<SocketAddr>, Complaint> {
+    let is_set = !layers.get("peer_address").0.is_empty();
+    if is_set { address(layers, "peer_address") } else { Ok(None) }
 }
 
 /// The management API belongs to AMQP: where that was moved or switched off, it is open only when it is asked for.
@@ -241,6 +259,8 @@ mod tests {
             ("amqp_consumer_timeout", "0"),
             ("amqp_consumer_timeout", "never"),
             ("tls_key", "k.pem"),
+            ("peer_address", "7000"),
+            ("join", "127.0.0.1:7000"),
         ] {
             let complaint = settings(&[(name, value)]).err().unwrap().to_string();
             assert!(complaint.starts_with(&format!("error[config_invalid]: {name} = ")), "{complaint}");

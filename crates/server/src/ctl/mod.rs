@@ -3,6 +3,7 @@
 //! Called by `main` with an open session.
 
 pub(crate) mod access;
+pub(crate) mod cluster;
 pub(crate) mod consume;
 pub(crate) mod exchange;
 pub(crate) mod message;

@@ -10,9 +10,11 @@ use model::node::Readiness;
 use model::queue::Durability;
 use model::{Backend, Failure};
 use node::Node;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use web::MetricsSource;
 
+use crate::cluster::{self, Cluster, Doors, Slot};
 use crate::config::Settings;
 use crate::context;
 use crate::exit::{Complaint, Exit};
@@ -21,6 +23,12 @@ use super::waiting::Waiting;
 
 /// How often a gateway looks whether a broker answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How often a node of a cluster looks whether it serves.
+const READINESS_EVERY: Duration = Duration::from_millis(500);
+
+/// How long the only node of a cluster may take to lead.
+const LEAD_WITHIN: Duration = Duration::from_secs(60);
 
 /// The first administrator, when a file gives its password.
 const ADMINISTRATOR: &str = "admin";
@@ -44,6 +52,8 @@ pub(crate) struct Engine {
 enum Behind {
     /// In this process.
     Here(Node),
+    /// In this process, as one node of several.
+    Among(Cluster),
     /// Elsewhere; what waits for it here ends with this process.
     Elsewhere(Arc<Waiting>),
 }
@@ -51,6 +61,7 @@ enum Behind {
 impl Engine {
     /// Opens the broker of this process, from the newest checkpoint and the log after it.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Complaint> {
+        cluster::refuse_alone(settings)?;
         let node = Node::open_here(node::Settings::new(settings.data.clone())).await?;
         let claim = Self::first_administrator(&node, settings).await?;
         let (told, ready) = watch::channel(true);
@@ -63,6 +74,29 @@ impl Engine {
             durability: Some(node.describe().durability),
             behind: Behind::Here(node),
         })
+    }
+
+    /// Opens the broker of this process as a node of a cluster.
+    pub(crate) async fn in_cluster(settings: &Settings, listener: TcpListener) -> Result<Self, Complaint> {
+        let cluster = Cluster::open(settings, listener).await?;
+        let node = cluster.slot.node();
+        let mut claim = None;
+        let group = node.replica().group();
+        if group.members.iter().all(|member| member.node == group.own) {
+            // The first node leads in a moment; there is nobody to wait for.
+            let led = tokio::time::timeout(LEAD_WITHIN, node.replica().ready()).await;
+            led.map_err(|_| cluster::unreachable("the only node of the cluster does not lead"))??;
+            let mut leads = node.leads();
+            // A sender that is gone is a shard that stopped, and says so below.
+            let _ = leads.wait_for(|leads| *leads).await;
+            claim = Self::first_administrator(&node, settings).await?;
+        }
+        let (told, ready) = watch::channel(false);
+        tokio::spawn(tell_readiness_of(Arc::clone(&cluster.slot), told));
+        let backend: Arc<dyn Backend> = Arc::<Doors>::clone(&cluster.doors);
+        let metrics = Arc::new(ClusterCounters(Arc::clone(&cluster.slot)));
+        let durability = Some(node.describe().durability);
+        Ok(Self { backend, metrics, ready, claim, durability, behind: Behind::Among(cluster) })
     }
 
     /// Makes the administrator whose password the operator gave; without one the broker waits to be claimed.
@@ -99,13 +133,29 @@ impl Engine {
     pub(crate) fn drain(&self) {
         match &self.behind {
             Behind::Here(node) => node.drain(),
+            Behind::Among(cluster) => cluster.slot.node().drain(),
             Behind::Elsewhere(waiting) => waiting.drain(),
+        }
+    }
+
+    /// Lets another node of the cluster lead, where there is one.
+    pub(crate) async fn hand_over(&self) {
+        if let Behind::Among(cluster) = &self.behind {
+            cluster.hand_over().await;
         }
     }
 
     /// Ends it: a broker writes a checkpoint and closes its files.
     pub(crate) async fn close(self) -> Result<(), Complaint> {
-        let Behind::Here(node) = self.behind else { return Ok(()) };
+        let node = match self.behind {
+            Behind::Here(node) => node,
+            Behind::Among(cluster) => {
+                let node = cluster.slot.node();
+                cluster.stop().await;
+                node
+            }
+            Behind::Elsewhere(_) => return Ok(()),
+        };
         node.close().await.map_err(|fault| Failure::from(fault).into())
     }
 }
@@ -131,6 +181,28 @@ impl MetricsSource for Counters {
 
     fn readiness(&self) -> Readiness {
         self.0.describe().readiness
+    }
+}
+
+/// Passes on whether the node of a cluster serves, also after it was closed and opened again.
+async fn tell_readiness_of(slot: Arc<Slot>, told: watch::Sender<bool>) {
+    while !told.is_closed() {
+        let readiness = slot.node().describe().readiness;
+        told.send_replace(matches!(readiness, Readiness::Ready | Readiness::DiskNearlyFull));
+        tokio::time::sleep(READINESS_EVERY).await;
+    }
+}
+
+/// The counters of a node of a cluster.
+struct ClusterCounters(Arc<Slot>);
+
+impl MetricsSource for ClusterCounters {
+    fn render(&self) -> String {
+        self.0.node().metrics()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.0.node().describe().readiness
     }
 }
 

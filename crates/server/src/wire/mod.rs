@@ -78,10 +78,14 @@ pub(crate) async fn start(role: Role, settings: &Settings) -> Result<Running, Co
     let http = listen("http", settings.http).await?;
     let grpc = listen("grpc", settings.grpc).await?;
     let amqp = listen("amqp", settings.amqp).await?;
+    let peers = listen("peer-address", settings.peer_address).await?;
     let management = listen("management", settings.management).await?;
     let certificate = settings.tls.as_ref().map(tls::Certificate::read).transpose()?;
     let engine = match role {
-        Role::Serve | Role::Broker => Engine::open(settings).await?,
+        Role::Serve | Role::Broker => match peers {
+            Some(listener) => Engine::in_cluster(settings, listener).await?,
+            None => Engine::open(settings).await?,
+        },
         Role::Gateway => Engine::remote(settings)?,
     };
     let (draining, drained) = watch::channel(false);
@@ -182,6 +186,8 @@ impl Running {
     /// Stops the doors, giving requests under way this long, and then the broker.
     pub(crate) async fn stop(self, drain: Duration) -> Result<(), Complaint> {
         let Self { draining, mut doors, engine, .. } = self;
+        // Requests that still come are passed on to the node that leads then.
+        engine.hand_over().await;
         draining.send_replace(true);
         engine.drain();
         let deadline = tokio::time::Instant::now() + drain;

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 pub(crate) use amqp::{Amqp, Came, Closed, Confirmed, connect, short};
 pub(crate) use grpc::{Grpc, Stream};
 pub(crate) use http::{Answer, Client, Event, Events};
-use process::Process;
+pub(crate) use process::Process;
 
 /// Longest wait for anything that must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -80,6 +80,16 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Lets it stand still.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Ends it at once, whatever it does.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);

@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::failure::{Failure, Fault, Unavailable};
+use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::metrics::RaftServerMetrics;
@@ -17,7 +19,7 @@ use tokio::time::timeout;
 use super::member::Member;
 use super::message::{Ask, Told, read_ask, write_told};
 use super::types::Types;
-use crate::limits::{CHANGE_WITHIN, MEMBERS_MAX};
+use crate::limits::{CHANGE_WITHIN, ELECTION_MS, MEMBERS_MAX};
 use crate::machine::StateMachine;
 use crate::watch;
 
@@ -119,6 +121,17 @@ impl<M: StateMachine> Member<M> {
                 return;
             }
         }
+    }
+
+    /// Whether a majority answered this leader so lately that nobody else can have been elected meanwhile. A process that
+    /// was stopped for a while does not know by itself that others went on.
+    pub(crate) fn is_heard(&self) -> bool {
+        if self.raft.voter_ids().nth(1).is_none() {
+            return true;
+        }
+        let metrics = self.raft.data_metrics();
+        let acked = metrics.borrow_watched().last_quorum_acked;
+        acked.is_some_and(|acked| acked.elapsed() < Duration::from_millis(ELECTION_MS.0))
     }
 
     /// Up to where every other replica has the log; `None` when there is none, or this one does not lead.

@@ -16,10 +16,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("node", &["shard", "broker", "storage", "model"]),
     ("grpc", &["model"]),
     ("web", &["model"]),
+    ("peer", &[]),
     ("rabbit", &["model"]),
     ("amqp", &["rabbit", "model"]),
     ("management", &["rabbit", "model"]),
-    ("server", &["node", "grpc", "web", "amqp", "management", "model"]),
+    ("server", &["node", "grpc", "web", "amqp", "management", "peer", "model"]),
     ("sim", &["shard", "broker", "storage", "model", "mutant"]),
     ("xtask", &["mutant"]),
     // Stands in for a library's own dependency; none of our crates uses it: docs/adr/0008.

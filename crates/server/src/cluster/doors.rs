@@ -1,0 +1,164 @@
+//! The backend of a node of a cluster: its own node while that leads, else the one that does.
+//! Invariants: a leader that may have been replaced answers no read; a request is passed on at most once; whoever is passed on shows its own credentials to the leader, which
+//! proves them again; a publish is never sent a second time, so that a producer's order holds.
+//! Called by the doors. Tests: `tests/cluster.rs`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use grpc::{RemoteBackend, RemoteSettings};
+use model::backend::{Backend, Consume, Deliveries, Reply};
+use model::caller::{Caller, Credentials, Origin};
+use model::failure::{Failure, Unavailable};
+use model::operation::{Access, Request, Response};
+use peer::Identity;
+
+use super::slot::Slot;
+
+/// How long a request that changes nothing, or does not care for order, waits for a leader.
+const LEADER_WITHIN: Duration = Duration::from_secs(8);
+/// Pause between two looks for one.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+/// The node of this process alone: for requests that another node passed on.
+pub(super) struct Here(pub(super) Arc<Slot>);
+
+fn nobody<T: Send + 'static>() -> Reply<T> {
+    Box::pin(std::future::ready(Err(Unavailable::NoLeader.into())))
+}
+
+/// What a request needs of the leader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Its memory: it must not be old.
+    Memory,
+    /// The log alone, which takes nothing from a leader that was replaced.
+    Log,
+}
+
+impl Need {
+    fn of(request: &Request) -> Self {
+        if request.kind().access() == Access::Publish { Self::Log } else { Self::Memory }
+    }
+}
+
+/// The node of this process, if it leads.
+fn leading(slot: &Slot, need: Need) -> Option<node::Node> {
+    let node = slot.node();
+    let leads = *node.leads().borrow() && (need == Need::Log || node.replica().is_heard());
+    leads.then_some(node)
+}
+
+impl Backend for Here {
+    fn authenticate(&self, credentials: Credentials, origin: Origin) -> Reply<Caller> {
+        leading(&self.0, Need::Memory).map_or_else(nobody, |node| node.authenticate(credentials, origin))
+    }
+
+    fn submit(&self, caller: &Caller, request: Request) -> Reply<Response> {
+        leading(&self.0, Need::of(&request)).map_or_else(nobody, |node| node.submit(caller, request))
+    }
+
+    fn consume(&self, caller: &Caller, request: Consume) -> Reply<Box<dyn Deliveries>> {
+        leading(&self.0, Need::Memory).map_or_else(nobody, |node| node.consume(caller, request))
+    }
+}
+
+/// The leader elsewhere that requests go to at present.
+struct Elsewhere {
+    node: u64,
+    address: String,
+    backend: Arc<RemoteBackend>,
+}
+
+/// What the doors of a node ask.
+#[derive(Clone)]
+pub(crate) struct Doors(Arc<Routes>);
+
+struct Routes {
+    slot: Arc<Slot>,
+    elsewhere: Mutex<Option<Elsewhere>>,
+    identity: Option<Identity>,
+}
+
+impl Doors {
+    pub(super) fn new(slot: Arc<Slot>) -> Self {
+        let identity = slot.identity().ok();
+        Self(Arc::new(Routes { slot, elsewhere: Mutex::new(None), identity }))
+    }
+
+    /// Whoever leads now, as far as is known here.
+    fn route(&self, need: Need) -> Result<Arc<dyn Backend>, Failure> {
+        if let Some(node) = leading(&self.0.slot, need) {
+            return Ok(Arc::new(node));
+        }
+        let group = self.0.slot.node().replica().group();
+        let leader = group.leader.filter(|leader| *leader != group.own);
+        let leader = leader.and_then(|leader| group.member(leader)).ok_or(Unavailable::NoLeader)?;
+        let backend: Arc<dyn Backend> = self.remote(leader.node, &leader.address)?;
+        Ok(backend)
+    }
+
+    fn remote(&self, node: u64, address: &str) -> Result<Arc<RemoteBackend>, Failure> {
+        let mut elsewhere = self.0.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = elsewhere.as_ref().filter(|known| known.node == node && known.address == address) {
+            return Ok(Arc::clone(&known.backend));
+        }
+        let own = self.0.identity.as_ref();
+        let settings = RemoteSettings {
+            endpoints: vec![format!("https://{address}")],
+            authority_pem: Some(self.0.slot.authority().certificate_pem().as_bytes().to_vec()),
+            server_name: Some(peer::server_name(Some(node))),
+            identity_pem: own.map(|own| (own.certificate_pem.clone().into_bytes(), own.key_pem.clone().into_bytes())),
+        };
+        let backend = Arc::new(RemoteBackend::new(&settings).map_err(|_| Unavailable::Unreachable)?);
+        *elsewhere = Some(Elsewhere { node, address: address.to_owned(), backend: Arc::clone(&backend) });
+        Ok(backend)
+    }
+
+    /// Asks whoever leads, again while it certainly did nothing.
+    async fn ask<T>(&self, ask: impl Fn(Arc<dyn Backend>) -> Reply<T>) -> Result<T, Failure> {
+        let until = tokio::time::Instant::now() + LEADER_WITHIN;
+        loop {
+            let answer = match self.route(Need::Memory) {
+                Ok(backend) => ask(backend).await,
+                Err(failure) => Err(failure),
+            };
+            match answer {
+                Err(Failure::Unavailable(Unavailable::NoLeader | Unavailable::Starting | Unavailable::Unreachable))
+                    if tokio::time::Instant::now() < until && !self.is_draining() =>
+                {
+                    tokio::time::sleep(LOOK_PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        *self.0.slot.node().readiness().borrow() == model::node::Readiness::Draining
+    }
+}
+
+impl Backend for Doors {
+    fn authenticate(&self, credentials: Credentials, origin: Origin) -> Reply<Caller> {
+        let this = self.clone();
+        Box::pin(async move { this.ask(|backend| backend.authenticate(credentials.clone(), origin)).await })
+    }
+
+    fn submit(&self, caller: &Caller, request: Request) -> Reply<Response> {
+        // Put in at once and in order while this node leads.
+        if Need::of(&request) == Need::Log {
+            return match self.route(Need::Log) {
+                Ok(backend) => backend.submit(caller, request),
+                Err(failure) => Box::pin(std::future::ready(Err(failure))),
+            };
+        }
+        let (this, caller) = (self.clone(), caller.clone());
+        Box::pin(async move { this.ask(|backend| backend.submit(&caller, request.clone())).await })
+    }
+
+    fn consume(&self, caller: &Caller, request: Consume) -> Reply<Box<dyn Deliveries>> {
+        let (this, caller) = (self.clone(), caller.clone());
+        Box::pin(async move { this.ask(|backend| backend.consume(&caller, request.clone())).await })
+    }
+}

@@ -1,0 +1,310 @@
+//! Three nodes of one cluster, as processes on this machine: one with data grows into three, and what was confirmed is
+//! there whoever is killed, at whichever door.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets the impossible stops there")]
+
+mod support;
+mod world;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use world::{Client, PASSWORD, Process, texts};
+
+/// Longest wait for what must come: the machine may be busy with other things.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A node and what it runs on.
+struct Node {
+    data: PathBuf,
+    process: Option<Process>,
+}
+
+struct Nodes {
+    nodes: Vec<Node>,
+    /// The first of the addresses that its nodes have.
+    range: u8,
+    // Last: the folder goes after the processes.
+    home: TempDir,
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (at, node) in self.nodes.iter().enumerate() {
+                let log = std::fs::read_to_string(self.home.path().join(format!("node-{at}.log"))).unwrap_or_default();
+                let state = if node.process.is_some() { "running" } else { "stopped" };
+                let text = format!("--- node {at} ({state})\n{log}\n");
+                std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()).unwrap();
+            }
+        }
+    }
+}
+
+impl Nodes {
+    /// Where a node listens for the others: on an address of its own, so that its port is still free at its next start.
+    fn place(&self, at: usize) -> String {
+        let [low, high, ..] = std::process::id().to_le_bytes();
+        format!("127.{}.{low}.{}:0", high.max(1), self.range + u8::try_from(at).unwrap())
+    }
+
+    /// A broker without a cluster that holds a queue with these messages, stopped again.
+    fn alone(bodies: std::ops::Range<u64>) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("password"), format!("{PASSWORD}\n")).unwrap();
+        static RANGES: AtomicU8 = AtomicU8::new(1);
+        let range = RANGES.fetch_add(16, Ordering::Relaxed);
+        let mut nodes = Self { nodes: Vec::new(), range, home };
+        nodes.add();
+        nodes.start(0, &[]);
+        let mut client = nodes.client(0);
+        client.put("/v1/queues/orders", &Value::Null).ok(201);
+        for body in bodies {
+            publish(&mut client, body);
+        }
+        nodes.stop(0);
+        nodes
+    }
+
+    /// Three nodes, grown from that one.
+    fn three(bodies: std::ops::Range<u64>) -> Self {
+        let mut nodes = Self::alone(bodies);
+        let place = nodes.place(0);
+        nodes.start(0, &["--peer-address", &place]);
+        nodes.join();
+        nodes.join();
+        nodes
+    }
+
+    fn add(&mut self) -> usize {
+        let at = self.nodes.len();
+        self.nodes.push(Node { data: self.home.path().join(format!("data-{at}")), process: None });
+        at
+    }
+
+    fn start(&mut self, at: usize, words: &[&str]) {
+        let password = self.home.path().join("password");
+        let (data, free) = (self.nodes[at].data.to_str().unwrap().to_owned(), "127.0.0.1:0");
+        let mut all = vec!["serve", "--data", &data, "--http", free, "--grpc", free, "--amqp", free];
+        all.extend(["--log", "info,openraft=warn", "--admin-password-file", password.to_str().unwrap()]);
+        all.extend(words);
+        let process = Process::start(self.home.path(), &format!("node-{at}.log"), &all);
+        self.nodes[at].process = Some(process);
+    }
+
+    /// Starts a node again at the address that the others know.
+    fn start_again(&mut self, at: usize) {
+        let address = self.address(at);
+        self.start(at, &["--peer-address", &address]);
+    }
+
+    fn address(&self, at: usize) -> String {
+        std::fs::read_to_string(self.nodes[at].data.join("cluster/address")).unwrap()
+    }
+
+    /// A new node joins through the first one that runs, and votes.
+    fn join(&mut self) -> usize {
+        let through = self.running()[0];
+        let token = self.cluster(through, &["join-token"]);
+        let (address, at) = (self.address(through), self.add());
+        let place = self.place(at);
+        self.start(at, &["--peer-address", &place, "--join", &address, "--join-token", token.trim()]);
+        let number = self.number(at);
+        eventually("the new node votes", || {
+            let status = self.status(at)?;
+            status["nodes"].as_array()?.iter().find(|node| node["node"] == number)?["votes"]
+                .as_bool()
+                .filter(|votes| *votes)
+        });
+        at
+    }
+
+    fn number(&self, at: usize) -> u64 {
+        let text = std::fs::read_to_string(self.nodes[at].data.join("cluster/node")).unwrap();
+        text.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    fn running(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|at| self.nodes[*at].process.is_some()).collect()
+    }
+
+    fn cluster(&self, at: usize, words: &[&str]) -> String {
+        let all: Vec<&str> = ["cluster"].iter().chain(words).copied().collect();
+        let data = self.nodes[at].data.to_str().unwrap();
+        let ended = support::run(self.home.path(), &[all.as_slice(), &["--data", data]].concat());
+        assert!(ended.status.success(), "{words:?}: {}", support::stderr(&ended));
+        support::stdout(&ended)
+    }
+
+    /// What a node says about the cluster; `None` while it says nothing.
+    fn status(&self, at: usize) -> Option<Value> {
+        let data = self.nodes[at].data.to_str().unwrap();
+        let ended = support::run(self.home.path(), &["cluster", "status", "--output", "json", "--data", data]);
+        serde_json::from_str(&support::stdout(&ended)).ok().filter(|_| ended.status.success())
+    }
+
+    /// The node that leads, as all that run say.
+    fn leader(&self) -> usize {
+        eventually("all agree on a leader that runs", || {
+            let running = self.running();
+            let told: BTreeSet<_> =
+                running.iter().map(|at| self.status(*at)?["leader"].as_u64()).collect::<Option<_>>()?;
+            let leader = told.iter().next().copied().filter(|_| told.len() == 1)?;
+            running.into_iter().find(|at| self.number(*at) == leader)
+        })
+    }
+
+    fn follower(&self) -> usize {
+        let leader = self.leader();
+        self.running().into_iter().find(|at| *at != leader).unwrap()
+    }
+
+    /// The administrator at the door of a node.
+    fn client(&self, at: usize) -> Client {
+        let nobody = Client::nobody(self.nodes[at].process.as_ref().unwrap().http.unwrap());
+        let login = json!({"username": "admin", "password": PASSWORD});
+        let session = eventually("somebody lets us in", || {
+            let answer = nobody.clone().post("/v1/session", &login);
+            (answer.status == 201).then(|| answer.json())
+        });
+        nobody.with_token(session["token"].as_str().unwrap())
+    }
+
+    fn stop(&mut self, at: usize) {
+        let mut process = self.nodes[at].process.take().unwrap();
+        process.terminate();
+        process.ended_well();
+    }
+
+    fn kill(&mut self, at: usize) {
+        self.nodes[at].process.take().unwrap().kill();
+    }
+}
+
+fn eventually<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = seen() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never seen: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Publishes until it is confirmed: a message may be there twice, and is there once at least.
+fn publish(client: &mut Client, body: u64) {
+    let message = json!({"messages": [{"body": format!("order {body}")}]}).to_string();
+    eventually("a publish is confirmed", || {
+        let headers = [("content-type", "application/json")];
+        let answer = client.attempt("POST", "/v1/queues/orders/messages", &headers, message.as_bytes()).ok()?;
+        assert!([201, 503].contains(&answer.status), "{}", answer.text());
+        (answer.status == 201).then_some(())
+    });
+}
+
+/// Takes and settles messages until all of these were seen.
+fn drain(client: &mut Client, bodies: std::ops::Range<u64>) {
+    let mut missing: BTreeSet<String> = bodies.map(|body| format!("order {body}")).collect();
+    eventually("every confirmed message", || {
+        let answer = client.post("/v1/queues/orders/receive", &json!({"max": 100, "lease_ms": 600_000}));
+        if answer.status != 200 {
+            return None;
+        }
+        let messages = answer.json()["messages"].clone();
+        for body in texts(&messages, "body") {
+            missing.remove(&body);
+        }
+        let receipts = texts(&messages, "receipt");
+        if !receipts.is_empty() {
+            client.post("/v1/queues/orders/ack", &json!({ "receipts": receipts }));
+        }
+        missing.is_empty().then_some(())
+    });
+}
+
+#[test]
+fn one_with_data_grows_to_three_and_a_killed_leader_loses_nothing() {
+    let mut nodes = Nodes::three(0..20);
+    let mut client = nodes.client(nodes.follower());
+    for body in 20..80 {
+        publish(&mut client, body);
+    }
+    let dead = nodes.leader();
+    let mut client = nodes.client(nodes.follower());
+    nodes.kill(dead);
+    for body in 80..120 {
+        publish(&mut client, body);
+    }
+    nodes.start_again(dead);
+    assert_ne!(nodes.leader(), dead);
+    drain(&mut nodes.client(dead), 0..120);
+}
+
+#[test]
+fn all_three_are_killed_and_a_lost_disk_comes_back_as_a_new_node() {
+    let mut nodes = Nodes::three(0..5);
+    publish(&mut nodes.client(1), 5);
+    for at in nodes.running() {
+        nodes.kill(at);
+    }
+    for at in 0..3 {
+        nodes.start_again(at);
+    }
+    publish(&mut nodes.client(2), 6);
+    let lost = nodes.follower();
+    let gone = nodes.number(lost);
+    nodes.kill(lost);
+    std::fs::remove_dir_all(nodes.nodes[lost].data.join("shard-0")).unwrap();
+    let address = nodes.address(lost);
+    let data = nodes.nodes[lost].data.to_str().unwrap().to_owned();
+    let words = ["serve", "--data", &data, "--peer-address", &address, "--http", "127.0.0.1:0", "--grpc", "none"];
+    let refused = support::run(nodes.home.path(), &words);
+    assert!(support::stderr(&refused).contains("the store of node"), "{}", support::stderr(&refused));
+    let leader = nodes.leader();
+    nodes.cluster(leader, &["remove", &gone.to_string()]);
+    let new = nodes.join();
+    assert!(gone < nodes.number(new), "a number is never given twice");
+    publish(&mut nodes.client(new), 7);
+    drain(&mut nodes.client(new), 0..8);
+}
+
+#[test]
+fn a_leader_that_stood_still_confirms_and_tells_nothing_old() {
+    let nodes = Nodes::three(0..10);
+    let old = nodes.leader();
+    let other = nodes.follower();
+    let mut there = nodes.client(old);
+    let process = nodes.nodes[old].process.as_ref().unwrap();
+    // What a client of the paused node sent before it went on meets a leader that was replaced.
+    process.pause();
+    let mut client = nodes.client(other);
+    drain(&mut client, 0..10);
+    publish(&mut client, 10);
+    process.resume();
+    let queue = there.get("/v1/queues/orders").ok(200);
+    assert_eq!(queue["counts"]["ready"], 1, "{queue}");
+    publish(&mut there, 11);
+    drain(&mut client, 10..12);
+}
+
+#[test]
+fn a_leader_that_is_asked_to_stop_hands_over_first() {
+    let mut nodes = Nodes::three(0..1);
+    let old = nodes.leader();
+    let mut client = nodes.client(nodes.follower());
+    let asked = Instant::now();
+    nodes.stop(old);
+    publish(&mut client, 1);
+    assert!(asked.elapsed() < PATIENCE);
+    let next = nodes.leader();
+    assert_ne!(next, old);
+    nodes.start_again(old);
+    nodes.cluster(next, &["transfer", &nodes.number(old).to_string()]);
+    assert_eq!(nodes.leader(), old);
+    drain(&mut nodes.client(old), 0..2);
+}
