@@ -85,6 +85,9 @@ pub struct Line {
     pub kept: BTreeMap<MessagePlace, Kept>,
     /// Messages that came in by a move, whose places are not known yet.
     pub arriving: Vec<Kept>,
+    /// As many of those as were cancelled before their places were known. Which ones it was is seen only when the others
+    /// get their places.
+    pub cancelled: Vec<Kept>,
     /// Deliveries before a message is given up.
     pub delivery_limit: u32,
     /// The highest that this ever was.
@@ -104,6 +107,7 @@ impl Line {
         Self {
             kept: BTreeMap::new(),
             arriving: Vec::new(),
+            cancelled: Vec::new(),
             delivery_limit,
             limit_max: delivery_limit,
             order,
@@ -240,6 +244,7 @@ impl Line {
     pub fn purge(&mut self) -> u64 {
         let before = self.kept.len() + self.arriving.len();
         self.arriving.clear();
+        self.cancelled.clear();
         self.kept.retain(|_, kept| matches!(kept.life, Life::Leased { .. }));
         u64::try_from(before - self.kept.len()).unwrap_or(u64::MAX)
     }
@@ -261,12 +266,22 @@ impl Line {
         self.give_up(oldest.1, DeadLetterReason::Overflow)
     }
 
-    /// Gives newcomers their places; what is left over has none.
+    /// Takes one out of those whose places are not known yet; false when there is none.
+    pub fn cancel_arriving(&mut self) -> bool {
+        let one = self.arriving.pop();
+        let is_there = one.is_some();
+        self.cancelled.extend(one);
+        is_there
+    }
+
+    /// Gives newcomers their places; what is left over, and was not cancelled, has none.
     pub fn settle_arrivals(&mut self, seen: &[(MessagePlace, u64, Option<Letter>)]) -> (Vec<MessagePlace>, Vec<Kept>) {
         let mut settled = Vec::new();
         let mut lost = Vec::new();
         let mut taken: BTreeSet<MessagePlace> = self.kept.keys().copied().collect();
-        for kept in std::mem::take(&mut self.arriving) {
+        let cancelled = std::mem::take(&mut self.cancelled);
+        let gone = cancelled.len();
+        for kept in std::mem::take(&mut self.arriving).into_iter().chain(cancelled) {
             // The same message may come twice in one batch, from two sources; redriven, each goes its own way.
             let fits = |number: u64, told: &Option<Letter>| number == kept.number && *told == kept.letter;
             let free = seen.iter().find(|(place, number, told)| fits(*number, told) && !taken.contains(place));
@@ -280,7 +295,7 @@ impl Line {
             }
         }
         settled.sort_unstable();
-        (settled, lost)
+        (settled, lost.split_off(gone.min(lost.len())))
     }
 }
 
@@ -289,6 +304,37 @@ mod tests {
     use model::number::Sequence;
 
     use super::*;
+
+    #[test]
+    fn of_those_that_arrive_the_one_that_was_cancelled_is_the_one_that_is_missing() {
+        let at = |sequence: u64| MessagePlace { partition: Partition::new(0), sequence: Sequence::new(sequence) };
+        let arriving = |number: u64| Kept {
+            number,
+            life: Life::Waiting,
+            attempts: 0,
+            published_at: Timestamp::new(1),
+            expires_at: None,
+            bytes: 1,
+            priority: Priority::DEFAULT,
+            key: None,
+            was_away: true,
+            letter: None,
+        };
+        for missing in [7, 8, 9] {
+            let mut line = Line::new(3, DeliveryOrder::Fifo);
+            line.arriving = vec![arriving(7), arriving(8), arriving(9)];
+            assert!(line.cancel_arriving());
+            let seen: Vec<_> =
+                (7..10).filter(|number| *number != missing).map(|number| (at(number), number, None)).collect();
+            let (settled, lost) = line.settle_arrivals(&seen);
+            assert_eq!((settled.len(), lost.len(), line.kept.contains_key(&at(missing))), (2, 0, false));
+            // A second one that is missing was lost.
+            line.kept.clear();
+            line.arriving = vec![arriving(7), arriving(8), arriving(9)];
+            assert!(line.cancel_arriving());
+            assert_eq!(line.settle_arrivals(&seen[..1]).1.len(), 1);
+        }
+    }
 
     #[test]
     fn the_same_message_twice_in_one_batch_is_told_apart_by_where_it_came_from() {

@@ -79,8 +79,7 @@ impl Book {
             let is_free = |kept: &Kept| !matches!(kept.life, Life::Leased { .. });
             let expected = queue.line.kept.get(place).is_some_and(is_free);
             // A message that was moved here in this batch may lie there.
-            if *told && !expected && !queue.line.arriving.is_empty() {
-                queue.line.arriving.remove(0);
+            if *told && !expected && queue.line.cancel_arriving() {
                 queue.places.left_unseen(1);
                 continue;
             }
