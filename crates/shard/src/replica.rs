@@ -31,8 +31,8 @@ impl<M: StateMachine> Shard<M> {
         self.core.member.group()
     }
 
-    /// Whether what this leader knows is not old: a majority answered it within the shortest time of an election. True for
-    /// a replica that is alone.
+    /// Whether what this leader knows is not old: a majority answered it so lately that it cannot have a successor. True
+    /// for a replica that is alone.
     pub fn is_heard(&self) -> bool {
         self.core.member.is_heard()
     }
