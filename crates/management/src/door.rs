@@ -79,7 +79,7 @@ impl Door {
             .merge(policies::routes())
             .merge(definitions::routes())
             .merge(connections::routes());
-        Router::new()
+        let all = Router::new()
             .nest("/api", api)
             .merge(metrics::routes())
             .fallback(no_such_path)
@@ -87,7 +87,9 @@ impl Door {
             .layer(from_fn(layers::deadline))
             .layer(from_fn(layers::own_site))
             .layer(from_fn(layers::secure))
-            .with_state(self.clone())
+            .with_state(self.clone());
+        // What wraps the routes themselves comes too late to change the path.
+        Router::new().fallback_service(all).layer(from_fn(layers::without_last_slash))
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -1,4 +1,4 @@
-//! What wraps every request: which site asks, security headers, a deadline.
+//! What wraps every request: the form of its path, which site asks, security headers, a deadline.
 //! Invariant: a page of another site changes nothing here, though a browser would send along the password it remembers.
 //! Used by `door`.
 
@@ -11,6 +11,18 @@ use model::{Code, Unavailable};
 
 use crate::answer::Trouble;
 use crate::limits::{IMPORT, REQUEST};
+
+/// Takes the slash off the end of a path: RabbitMQ means the same by both, and clients ask for either.
+pub(crate) async fn without_last_slash(mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if let Some(trimmed) = path.strip_suffix('/').filter(|path| !path.is_empty()) {
+        let query = request.uri().query().map_or(String::new(), |query| format!("?{query}"));
+        if let Ok(shorter) = format!("{trimmed}{query}").parse() {
+            *request.uri_mut() = shorter;
+        }
+    }
+    next.run(request).await
+}
 
 /// Refuses a change that a page of another site asks for.
 pub(crate) async fn own_site(request: Request, next: Next) -> Response {

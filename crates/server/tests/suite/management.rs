@@ -13,6 +13,7 @@ macro_rules! management_suite {
     ($shape:ident) => {
         $crate::suite::run!($shape, management:
             what_is_declared_here_is_there_over_amqp,
+            a_slash_at_the_end_of_a_path_says_nothing,
             lists_have_pages_names_and_an_end,
             bindings_are_named_by_their_properties_key,
             messages_are_published_and_got,
@@ -74,6 +75,14 @@ pub(crate) fn what_is_declared_here_is_there_over_amqp(world: &World) {
     api.put("/api/queues/%2F/amq.mine", &json!({})).ok(400);
     api.put(&path, &json!({"arguments": {"x-overflow": "spill"}})).ok(400);
     assert_eq!(api.put("/api/queues/nowhere/q", &json!({})).ok(404)["error"], "Object Not Found");
+}
+
+pub(crate) fn a_slash_at_the_end_of_a_path_says_nothing(world: &World) {
+    let mut api = admin(world);
+    assert_eq!(api.get("/api/whoami/").ok(200), api.get("/api/whoami").ok(200));
+    assert_eq!(api.get("/api/vhosts/?page=1&page_size=1").ok(200)["page_size"], 1);
+    assert_eq!(api.get("/api/vhosts/%2F/").ok(200)["name"], "/");
+    api.get("/").ok(404);
 }
 
 pub(crate) fn lists_have_pages_names_and_an_end(world: &World) {
