@@ -15,6 +15,7 @@ const FILES: &[&str] = &[
     "recado/v1/topic.proto",
     "recado/v1/subscription.proto",
     "recado/v1/exchange.proto",
+    "recado/v1/policy.proto",
     "recado/v1/access.proto",
     "recado/v1/node.proto",
 ];

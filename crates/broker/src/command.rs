@@ -13,6 +13,7 @@ use model::number::{
     Attempt, Epoch, LogIndex, Offset, Partition, QueueId, Sequence, Span, SubscriptionId, Timestamp, TokenId, TopicId,
     UserId,
 };
+use model::policy::{DeletePolicy, SetPolicy};
 use model::queue::{
     Ack, AlterQueue, CancelMessages, CreateQueue, DeleteQueue, Extend, Nack, PurgeQueue, Redrive, TransferQueue,
 };
@@ -218,6 +219,10 @@ pub enum Action {
     Bind(Bind),
     /// Removes a binding.
     Unbind(Unbind),
+    /// Sets a policy.
+    SetPolicy(SetPolicy),
+    /// Takes a policy away.
+    DeletePolicy(DeletePolicy),
     /// Routes messages, each for itself.
     PublishExchange {
         /// From where.

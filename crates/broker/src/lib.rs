@@ -7,6 +7,7 @@
 
 pub mod limits;
 pub mod place;
+pub mod policy;
 pub mod wire;
 
 pub mod codec;

@@ -24,3 +24,5 @@ pub const CONSUMERS_BACK_MS: u64 = 60_000;
 pub const BATCH_COMMANDS_MAX: usize = 4096;
 /// Most bytes of one batch, unless a single command is larger.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Largest compiled pattern of a policy, in bytes.
+pub const POLICY_PROGRAM_BYTES_MAX: usize = 256 * 1024;

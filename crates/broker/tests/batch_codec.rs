@@ -17,16 +17,17 @@ use model::exchange::{
 use model::header::HeaderValue;
 use model::message::{DeadLetterReason, MessagePlace};
 use model::name::{
-    ExchangeName, ExchangeRef, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName,
+    ExchangeName, ExchangeRef, MemberName, NamespaceName, PolicyName, QueueName, QueueRef, Source, SubscriptionName,
     SubscriptionRef, TopicName, TopicRef, UserName,
 };
 use model::number::{
     Attempt, ByteSize, Epoch, LogIndex, Offset, Partition, Priority, QueueId, Sequence, Span, SubscriptionId,
     Timestamp, TokenId, TopicId, UserId,
 };
+use model::policy::{DeletePolicy, Policy, PolicySettings, PolicyTarget, SetPolicy};
 use model::queue::{
-    Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, Extend, Life, Nack, NackAction, PurgeQueue,
-    QueuePatch, QueueSettings, Redrive, RedriveFilter, TransferQueue,
+    Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, Extend, Life, Nack, NackAction, Overflow,
+    PurgeQueue, QueuePatch, QueueSettings, Redrive, RedriveFilter, TransferQueue,
 };
 use model::receipt::{Receipt, ReceiptSource};
 use model::subscription::{
@@ -204,6 +205,8 @@ fn actions_of_people() -> Vec<Action> {
         },
         Action::RevokeToken(RevokeToken { id: TokenId::new(3) }),
         Action::Logout { token: TokenId::new(3) },
+        Action::SetPolicy(SetPolicy { policy: policy() }),
+        Action::DeletePolicy(DeletePolicy { namespace: NamespaceName::default(), name: policy().name }),
         Action::CreateNamespace(CreateNamespace { name: NamespaceName::parse("eu").unwrap() }),
         Action::DeleteNamespace(DeleteNamespace { name: NamespaceName::parse("eu").unwrap() }),
         Action::Relocate(vec![
@@ -234,6 +237,28 @@ fn batch() -> Batch {
     let principals = [Principal::System, user, narrow].into_iter().cycle();
     let commands = principals.zip(actions).map(|(principal, action)| Command { principal, action }).collect();
     Batch { now: Timestamp::new(1_700_000_000_000), commands }
+}
+
+/// A policy with everything that there is.
+fn policy() -> Policy {
+    Policy {
+        namespace: NamespaceName::default(),
+        name: PolicyName::parse("bounds").unwrap(),
+        pattern: "^o".to_owned(),
+        target: PolicyTarget::Quorum,
+        priority: -7,
+        settings: PolicySettings {
+            max_messages: Some(1),
+            max_bytes: Some(ByteSize::new(2)),
+            overflow: Some(Overflow::DropOldest),
+            message_ttl: Some(Span::new(3)),
+            delivery_limit: Some(4),
+            dead_letter_exchange: Some(ExchangeName::default()),
+            dead_letter_key: RoutingKey::parse("k").ok(),
+            consumer_timeout: Some(Span::new(5)),
+            arguments: vec![("ha-mode".to_owned(), HeaderValue::Null)],
+        },
+    }
 }
 
 #[test]

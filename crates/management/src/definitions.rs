@@ -14,7 +14,7 @@ use crate::answer::{Answer, Trouble, document};
 use crate::caller::Authenticated;
 use crate::door::Door;
 use crate::overview::{CLUSTER, VERSION};
-use crate::{bindings, exchanges, import, lists, permissions, queues, streams, users, vhosts};
+use crate::{bindings, exchanges, import, lists, permissions, policies, queues, streams, users, vhosts};
 
 pub(crate) fn routes() -> Router<Door> {
     Router::new()
@@ -81,6 +81,7 @@ enum WithHost {
 #[derive(Default)]
 struct Things {
     queues: Vec<Value>,
+    policies: Vec<Value>,
     exchanges: Vec<Value>,
     bindings: Vec<Value>,
 }
@@ -100,6 +101,9 @@ impl Things {
             }
             kept
         };
+        let policy_fields = ["vhost", "name", "pattern", "apply-to", "priority", "definition"];
+        let policies = policies::of(door, caller, namespace).await?;
+        self.policies.extend(policies.iter().map(|policy| cut(&policies::shown(policy), &policy_fields)));
         let queue_fields = ["name", "vhost", "type", "durable", "auto_delete", "arguments"];
         let all = lists::queues(door, caller, namespace).await?;
         // What goes with a connection is nobody's to declare.
@@ -120,7 +124,7 @@ impl Things {
     fn fields(self) -> Map<String, Value> {
         let fields = [
             ("parameters", Vec::new()),
-            ("policies", Vec::new()),
+            ("policies", self.policies),
             ("queues", self.queues),
             ("exchanges", self.exchanges),
             ("bindings", self.bindings),

@@ -11,8 +11,8 @@ use crate::answer::{Answer, Trouble, done};
 use crate::body::{Fields, Object};
 use crate::caller::Authenticated;
 use crate::door::Door;
-use crate::policies::{NO_PARAMETERS, NO_POLICIES};
-use crate::{bindings, exchanges, host, lists, permissions, queues, users, vhosts};
+use crate::policies::NO_PARAMETERS;
+use crate::{bindings, exchanges, host, lists, permissions, policies, queues, users, vhosts};
 
 type Thing = Map<String, Value>;
 
@@ -55,11 +55,7 @@ pub(crate) async fn part(
 
 /// Refuses what would have to hold and cannot.
 fn refuse_unknown(fields: &Thing) -> Result<(), Trouble> {
-    let refused = [
-        ("policies", NO_POLICIES),
-        ("parameters", NO_PARAMETERS),
-        ("topic_permissions", "topic permissions are not supported"),
-    ];
+    let refused = [("parameters", NO_PARAMETERS), ("topic_permissions", "topic permissions are not supported")];
     for (name, reason) in refused {
         if !fields.objects(name)?.is_empty() {
             return Err(Trouble::bad(format!("{name}: {reason}; take them out of the definitions to import the rest")));
@@ -78,9 +74,13 @@ fn told<T>(kind: &str, name: &str, outcome: Result<T, Trouble>) -> Result<T, Tro
     outcome.map_err(|trouble| Trouble::bad(format!("{kind} '{name}': {}", trouble.reason())))
 }
 
-/// Takes exchanges, queues and bindings.
+/// Takes policies, exchanges, queues and bindings.
 async fn things(door: &Door, caller: &Caller, fields: &Thing, only: Option<&NamespaceName>) -> Result<(), Trouble> {
     let place = |thing: &Thing| only.map_or_else(|| host_of(thing), |namespace| Ok(namespace.clone()));
+    for policy in fields.objects("policies")? {
+        let (name, namespace) = (policy.needed("name")?, place(policy)?);
+        told("policy", name, policies::set(door, caller, &namespace, name, policy).await)?;
+    }
     for exchange in fields.objects("exchanges")? {
         let (name, namespace) = (exchange.needed("name")?, place(exchange)?);
         // What is there stays as it is.

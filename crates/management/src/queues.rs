@@ -97,6 +97,10 @@ pub(crate) fn shown(door: &Door, queue: &QueueDescription) -> Value {
     put("message_bytes", json!(counts.bytes.get()));
     put("message_bytes_persistent", json!(counts.bytes.get()));
     put("message_stats", stats(&queue.totals));
+    if let Some(policy) = &queue.policy {
+        put("policy", json!(policy.name.as_str()));
+        put("effective_policy_definition", arguments::shown(&rabbit::shown_effect(settings, &policy.settings)));
+    }
     put("owner", json!(queue.owner.as_ref().map(|owner| owner.as_str())));
     for name in ["messages_details", "messages_ready_details", "messages_unacknowledged_details"] {
         put(name, rate());

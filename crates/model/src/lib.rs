@@ -19,6 +19,7 @@ pub mod access;
 pub mod binding;
 pub mod exchange;
 pub mod node;
+pub mod policy;
 pub mod queue;
 pub mod subscription;
 pub mod topic;

@@ -85,6 +85,10 @@ pub const SUBSCRIPTIONS_PER_TOPIC_MAX: u64 = 10_000;
 pub const MEMBERS_PER_SUBSCRIPTION_MAX: usize = 1024;
 /// A stream member that has not asked for this long loses its partitions, in milliseconds.
 pub const MEMBER_SESSION_MS_DEFAULT: u64 = 30_000;
+/// Most policies in one namespace.
+pub const POLICIES_PER_NAMESPACE_MAX: u64 = 1000;
+/// Longest pattern of a policy in bytes.
+pub const POLICY_PATTERN_BYTES_MAX: usize = 1024;
 /// Most users.
 pub const USERS_MAX: u64 = 100_000;
 /// Most live tokens and sessions of one user.

@@ -28,6 +28,8 @@ pub enum NameKind {
     Member,
     /// An exchange.
     Exchange,
+    /// A policy.
+    Policy,
 }
 
 impl NameKind {
@@ -41,6 +43,7 @@ impl NameKind {
             Self::User => "user",
             Self::Member => "member",
             Self::Exchange => "exchange",
+            Self::Policy => "policy",
         }
     }
 }
@@ -150,6 +153,11 @@ name!(
     Member
 );
 
+name!(
+    /// The name of a policy, unique in its namespace.
+    PolicyName,
+    Policy
+);
 name!(
     /// The name of an exchange, unique in its namespace. The default exchange has the empty name, as in AMQP;
     /// where a name cannot be empty, such as in a path, `amq.default` stands for it.

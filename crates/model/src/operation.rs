@@ -13,6 +13,7 @@ use crate::exchange::{
 };
 use crate::name::Source;
 use crate::node::{DescribeNode, NodeDescription};
+use crate::policy::{DeletePolicy, ListPolicies, Policies, SetPolicy};
 use crate::queue::{
     Ack, AlterQueue, CancelMessages, Cancelled, CreateQueue, Created, DeleteQueue, DescribeQueue, Extend, ListQueues,
     Nack, Peek, PeekedMessages, Publish, Published, PurgeQueue, QueueDescription, QueuePage, Receive, Received,
@@ -171,6 +172,10 @@ operations! {
     Bind -> Rebound, Write, Need::Right(Right::Consume), Exchange;
     Unbind -> Rebound, Write, Need::Right(Right::Consume), Exchange;
     ListBindings -> BindingPage, Read, Need::SelfService, Exchange;
+
+    SetPolicy -> Done, Write, Need::Right(Right::Administer), Broker;
+    DeletePolicy -> Done, Write, Need::Right(Right::Administer), Broker;
+    ListPolicies -> Policies, Read, Need::SelfService, Broker;
 
     CreateUser -> UserDescription, Write, Need::Right(Right::Administer), Broker;
     AlterUser -> UserDescription, Write, Need::SelfService, Broker;

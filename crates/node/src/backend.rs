@@ -290,6 +290,8 @@ const fn is_audited(kind: OperationKind) -> bool {
         | OperationKind::DeleteExchange
         | OperationKind::Bind
         | OperationKind::Unbind
+        | OperationKind::SetPolicy
+        | OperationKind::DeletePolicy
         | OperationKind::TransferTopic
         | OperationKind::CreateSubscription
         | OperationKind::DeleteSubscription
@@ -319,6 +321,7 @@ const fn is_audited(kind: OperationKind) -> bool {
         | OperationKind::DescribeExchange
         | OperationKind::ListExchanges
         | OperationKind::ListBindings
+        | OperationKind::ListPolicies
         | OperationKind::ReadPartition
         | OperationKind::DescribeSubscription
         | OperationKind::ListSubscriptions

@@ -223,6 +223,8 @@ pub(crate) fn subject(request: &Request) -> String {
         Request::PublishExchange(request) => request.exchange.to_string(),
         Request::Bind(request) => bound(&request.binding),
         Request::Unbind(request) => bound(&request.binding),
+        Request::SetPolicy(request) => format!("{}/{}", request.policy.namespace, request.policy.name),
+        Request::DeletePolicy(request) => format!("{}/{}", request.namespace, request.name),
         Request::CreateSubscription(request) => request.subscription.to_string(),
         Request::DeleteSubscription(request) => request.subscription.to_string(),
         Request::Seek(request) => request.subscription.to_string(),

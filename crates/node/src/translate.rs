@@ -148,6 +148,8 @@ pub(crate) fn action(request: Request) -> Result<Option<Action>, Refusal> {
         Request::DeleteExchange(request) => Action::DeleteExchange(request),
         Request::Bind(request) => Action::Bind(request),
         Request::Unbind(request) => Action::Unbind(request),
+        Request::SetPolicy(request) => Action::SetPolicy(request),
+        Request::DeletePolicy(request) => Action::DeletePolicy(request),
         Request::DeleteUser(request) => Action::DeleteUser(request),
         Request::AddGrant(request) => Action::AddGrant(request),
         Request::RemoveGrant(request) => Action::RemoveGrant(request),
@@ -160,6 +162,7 @@ pub(crate) fn action(request: Request) -> Result<Option<Action>, Refusal> {
         | Request::DescribeExchange(_)
         | Request::ListExchanges(_)
         | Request::ListBindings(_)
+        | Request::ListPolicies(_)
         | Request::Receive(_)
         | Request::Peek(_)
         | Request::ReadPartition(_)

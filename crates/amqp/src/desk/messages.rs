@@ -50,7 +50,7 @@ impl Errand {
     pub(super) async fn get(&self, get: basic::Get) -> Result<Answer, Close> {
         let source = Source::Queue(self.queue(&get.queue)?);
         let (ready, own) = match self.described(&get.queue).await {
-            Ok(description) => (translate::count(description.counts.ready), description.settings.consumer_timeout),
+            Ok(description) => (translate::count(description.counts.ready), description.effective().consumer_timeout),
             // Who may not see it may be allowed to read it nevertheless.
             Err(Failure::Refused(Refusal::Forbidden { .. })) => (1, None),
             Err(failure) => {
@@ -84,7 +84,7 @@ impl Errand {
     ) -> Result<Outcome, Close> {
         let source = Source::Queue(self.queue(&consume.queue)?);
         let own = match self.described(&consume.queue).await {
-            Ok(description) => description.settings.consumer_timeout,
+            Ok(description) => description.effective().consumer_timeout,
             Err(failure) => match self.stream(&consume.queue).await.filter(|_| is_no_queue(&failure)) {
                 Some(stream) => return self.consume_stream(id, consume, stream, prefetch).await,
                 None if matches!(failure, Failure::Refused(Refusal::Forbidden { .. })) => None,

@@ -76,6 +76,8 @@ actions! {
         61 => DeleteExchange,
         62 => Bind,
         63 => Unbind,
+        65 => SetPolicy,
+        66 => DeletePolicy,
         70 => Relocate,
     }
     record {

@@ -12,6 +12,7 @@ mod action;
 mod exchange;
 mod message;
 mod name;
+mod policy;
 mod queue;
 mod subscription;
 mod topic;

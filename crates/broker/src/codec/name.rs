@@ -3,7 +3,7 @@
 use model::binding::RoutingKey;
 use model::message::MessagePlace;
 use model::name::{
-    ExchangeName, ExchangeRef, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName,
+    ExchangeName, ExchangeRef, MemberName, NamespaceName, PolicyName, QueueName, QueueRef, Source, SubscriptionName,
     SubscriptionRef, TopicName, TopicRef, UserName,
 };
 use model::number::{
@@ -32,7 +32,17 @@ macro_rules! names {
     )* };
 }
 
-names!(NamespaceName, QueueName, TopicName, SubscriptionName, UserName, MemberName, ExchangeName, RoutingKey);
+names!(
+    NamespaceName,
+    QueueName,
+    TopicName,
+    SubscriptionName,
+    UserName,
+    MemberName,
+    ExchangeName,
+    PolicyName,
+    RoutingKey
+);
 
 macro_rules! wide {
     ($($name:ident),*) => { $(

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use model::name::{QueueName, QueueRef, SubscriptionName, SubscriptionRef, TopicName, TopicRef};
+use model::name::{PolicyName, QueueName, QueueRef, SubscriptionName, SubscriptionRef, TopicName, TopicRef};
 use model::number::{QueueId, SubscriptionId, Timestamp, TopicId, UserId};
 use model::queue::{QueueSettings, RedriveFilter, Totals};
 use model::subscription::SubscriptionSettings;
 use model::topic::TopicSettings;
 
+use crate::policy::Policies;
 use crate::queue::Queue;
 use crate::route::Exchanges;
 use crate::subscription::{Shared, Stream};
@@ -19,6 +20,7 @@ pub(super) struct Namespace {
     pub(super) queues: BTreeMap<QueueName, QueueId>,
     pub(super) topics: BTreeMap<TopicName, TopicId>,
     pub(super) exchanges: Exchanges,
+    pub(super) policies: Policies,
 }
 
 /// A queue with everything around its core.
@@ -27,13 +29,31 @@ pub(super) struct QueueEntry {
     pub(super) queue: QueueRef,
     pub(super) owner: Option<UserId>,
     pub(super) created_at: Timestamp,
+    /// The settings in effect.
     pub(super) settings: QueueSettings,
+    /// Set while a policy applies.
+    pub(super) ruled: Option<Box<Ruled>>,
     pub(super) core: Queue,
     pub(super) redrive: Option<Box<RedriveJob>>,
     pub(super) attendance: Attendance,
     /// The deadline under which the queue stands in the machine's table.
     pub(super) deadline: Option<Timestamp>,
     pub(super) totals: Totals,
+}
+
+/// What a policy stands over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ruled {
+    pub(super) policy: PolicyName,
+    /// The settings that the queue was made with.
+    pub(super) own: QueueSettings,
+}
+
+impl QueueEntry {
+    /// The settings that it was made with.
+    pub(super) fn own(&self) -> &QueueSettings {
+        self.ruled.as_ref().map_or(&self.settings, |ruled| &ruled.own)
+    }
 }
 
 /// Whether anybody consumes from a queue; known only of queues that go when nobody does.

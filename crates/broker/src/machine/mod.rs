@@ -14,6 +14,7 @@ mod find;
 mod handout;
 mod housekeeping;
 mod people;
+mod policies;
 mod queues;
 mod read;
 mod routing;
@@ -151,6 +152,8 @@ impl Machine {
             Action::DeleteExchange(request) => self.delete_exchange(by, request),
             Action::Bind(request) => self.bind(by, request),
             Action::Unbind(request) => self.unbind(by, request),
+            Action::SetPolicy(request) => self.set_policy(by, request, effects),
+            Action::DeletePolicy(request) => self.delete_policy(by, request, effects),
             Action::PublishExchange { exchange, records } => {
                 self.publish_exchange(by, exchange, records, first, effects)
             }

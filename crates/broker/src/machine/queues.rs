@@ -43,6 +43,7 @@ impl Machine {
         }
         let id = QueueId::new(self.new_id());
         self.insert_queue(id, queue.clone(), by, settings.clone());
+        self.rule(id);
         self.reschedule_queue(id);
         let description = self.describe_queue_id(id);
         Ok(Outcome::response(Response::CreateQueue(Created { created: true, description })))
@@ -56,6 +57,7 @@ impl Machine {
             created_at: self.now,
             core: Queue::new(Rules::from(&settings)),
             settings,
+            ruled: None,
             redrive: None,
             attendance: Attendance::Unused(self.now),
             deadline: None,
@@ -68,7 +70,7 @@ impl Machine {
 
     fn same_queue(&self, id: QueueId, settings: &QueueSettings) -> Result<Outcome, Refusal> {
         let entry = &self.queues[&id];
-        if let Some(difference) = difference(&entry.settings, settings) {
+        if let Some(difference) = difference(entry.own(), settings) {
             return Err(Refusal::QueueExists { name: entry.queue.to_string(), difference });
         }
         let description = self.describe_queue_id(id);
@@ -91,7 +93,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Outcome, Refusal> {
         let id = self.queue_for(by, OperationKind::AlterQueue, &request.queue)?;
-        let old = self.queues[&id].settings.clone();
+        let old = self.queues[&id].own().clone();
         let settings = request.patch.clone().applied_to(old.clone());
         settings.check()?;
         if settings.dead_letter != old.dead_letter {
@@ -101,7 +103,8 @@ impl Machine {
         }
         let entry = self.queues.get_mut(&id).expect("the queue was found above");
         entry.core.set_rules(Rules::from(&settings));
-        entry.settings = settings;
+        (entry.settings, entry.ruled) = (settings, None);
+        self.rule(id);
         self.reschedule_queue(id);
         effects.push(Effect::Wake(SourceId::Queue(id)));
         Ok(Outcome::response(Response::AlterQueue(self.describe_queue_id(id))))

@@ -11,6 +11,7 @@ use model::name::{NamespaceName, QueueRef, TopicRef, UserName};
 use model::number::{Offset, Partition, QueueId, Timestamp, TopicId};
 use model::operation::{OperationKind, Request, Response};
 use model::page::Page;
+use model::policy::AppliedPolicy;
 use model::queue::{ListQueues, Peek, QueueDescription, RedriveProgress};
 use model::refusal::Refusal;
 use model::topic::{ListTopics, PartitionExtent, ReadPartition, TopicDescription};
@@ -90,6 +91,7 @@ impl Machine {
                 Response::DescribeExchange(self.describe_exchange(&request.exchange))
             }
             Request::ListExchanges(request) => Response::ListExchanges(self.list_exchanges(by, request)?),
+            Request::ListPolicies(request) => Response::ListPolicies(self.list_policies(by, request)?),
             Request::ListBindings(request) => Response::ListBindings(self.list_bindings(by, request)?),
             people => self.read_people(by, people)?,
         };
@@ -161,7 +163,11 @@ impl Machine {
             id,
             owner: self.owner_name(entry.owner),
             created_at: entry.created_at,
-            settings: entry.settings.clone(),
+            settings: entry.own().clone(),
+            policy: entry
+                .ruled
+                .as_ref()
+                .map(|ruled| AppliedPolicy { name: ruled.policy.clone(), settings: entry.settings.clone() }),
             counts: entry.core.counts(),
             oldest_ready_at: entry.core.oldest_ready_at(),
             oldest_leased_at: entry.core.oldest_leased_at(),

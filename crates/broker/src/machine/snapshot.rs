@@ -1,4 +1,4 @@
-//! The state in sections, as a checkpoint keeps it. Format: `docs/formats/state.md`, version 2; version 1 is read.
+//! The state in sections, as a checkpoint keeps it. Format: `docs/formats/state.md`, version 3; older ones are read.
 //!
 //! Invariant: restoring the sections gives a machine that behaves the same from then on, byte for byte;
 //! tables that follow from others (deadlines, names, users of dead-letter queues) are made anew.
@@ -22,12 +22,12 @@ use crate::subscription::{Shared, Stream};
 use crate::topic::Topic;
 use crate::wire::{Reader, WireError, Writer};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const VERSION_OLDEST: u8 = 1;
 
 /// The sections of a state, in the order in which they are kept.
-pub const SECTIONS: [&str; 8] =
-    ["machine", "access", "namespaces", "queues", "topics", "subscriptions", "ledger", "exchanges"];
+pub const SECTIONS: [&str; 9] =
+    ["machine", "access", "namespaces", "queues", "topics", "subscriptions", "ledger", "exchanges", "policies"];
 
 fields!(RedriveJob { filter, target, rate, moved, next_at });
 
@@ -49,6 +49,7 @@ impl Machine {
             ("subscriptions", section(&|writer| write_table(writer, &self.subscriptions, write_subscription))),
             ("ledger", section(&|writer| self.ledger.write(writer))),
             ("exchanges", section(&|writer| self.write_exchanges(writer))),
+            ("policies", section(&|writer| self.write_policies(writer))),
         ]
     }
 
@@ -89,6 +90,10 @@ impl Machine {
         machine.topics = read_all(find("topics")?, |reader| read_table(reader, read_topic))?;
         machine.subscriptions = read_all(find("subscriptions")?, |reader| read_table(reader, read_subscription))?;
         machine.ledger = read_all(find("ledger")?, Liveness::read)?;
+        // Versions 1 and 2 have none.
+        if sections.iter().any(|(name, _)| name == "policies") {
+            read_all(find("policies")?, |reader| machine.read_policies(reader))?;
+        }
         machine.rebuild(&find("machine")?)?;
         // Version 1 has none.
         if sections.iter().any(|(name, _)| name == "exchanges") {
@@ -123,6 +128,7 @@ impl Machine {
         }
         let queues: Vec<_> = self.queues.keys().copied().collect();
         for id in queues {
+            self.find_rule(id);
             let (namespace, target) = {
                 let entry = &self.queues[&id];
                 (entry.queue.namespace.clone(), entry.settings.dead_letter.clone())
@@ -171,7 +177,7 @@ fn write_queue(writer: &mut Writer, entry: &QueueEntry) {
     entry.queue.write(writer);
     entry.owner.write(writer);
     entry.created_at.write(writer);
-    entry.settings.write(writer);
+    entry.own().write(writer);
     entry.redrive.as_deref().cloned().write(writer);
     entry.attendance.write(writer);
     entry.core.encode(writer);
@@ -208,6 +214,7 @@ fn read_queue(reader: &mut Reader) -> Result<QueueEntry, WireError> {
         owner: Wire::read(reader)?,
         created_at: Wire::read(reader)?,
         settings: Wire::read(reader)?,
+        ruled: None,
         redrive: Option::<RedriveJob>::read(reader)?.map(Box::new),
         // Queues of version 1 do not go by themselves.
         attendance: if reader.version() < 2 { Attendance::Unused(Timestamp::new(0)) } else { Wire::read(reader)? },

@@ -53,6 +53,7 @@ table! {
     "Exchanges" {
         CreateExchange DescribeExchange DeleteExchange ListExchanges PublishExchange Bind Unbind ListBindings
     }
+    "Policies" { SetPolicy DeletePolicy ListPolicies }
     "Access" {
         CreateUser AlterUser DescribeUser DeleteUser ListUsers AddGrant RemoveGrant ListGrants CreateToken ListTokens
         RevokeToken Login Logout WhoAmI CreateNamespace DeleteNamespace ListNamespaces

@@ -11,6 +11,7 @@ mod gate;
 mod identity;
 mod lifecycle;
 mod node;
+mod policies;
 mod publish_stream;
 mod queues;
 mod serve;

@@ -23,16 +23,18 @@ use crate::limits::{
 };
 use crate::proto::{
     DESCRIPTORS, access_server::AccessServer, exchanges_server::ExchangesServer, node_server::NodeServer,
-    queues_server::QueuesServer, subscriptions_server::SubscriptionsServer, topics_server::TopicsServer,
+    policies_server::PoliciesServer, queues_server::QueuesServer, subscriptions_server::SubscriptionsServer,
+    topics_server::TopicsServer,
 };
 
 /// The names under which health answers; the empty one means the server as a whole.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "",
     "recado.v1.Queues",
     "recado.v1.Topics",
     "recado.v1.Subscriptions",
     "recado.v1.Exchanges",
+    "recado.v1.Policies",
     "recado.v1.Access",
     "recado.v1.Node",
 ];
@@ -102,6 +104,7 @@ pub fn routes(backend: Arc<dyn Backend>, settings: Settings, lifecycle: Lifecycl
         .add_service(gated!(TopicsServer, GRPC_MESSAGE_BYTES_MAX))
         .add_service(gated!(SubscriptionsServer, GRPC_MESSAGE_BYTES_MAX))
         .add_service(gated!(ExchangesServer, GRPC_MESSAGE_BYTES_MAX))
+        .add_service(gated!(PoliciesServer, GRPC_MESSAGE_BYTES_MAX))
         .add_service(gated!(AccessServer, ACCESS_MESSAGE_BYTES_MAX))
         .add_service(gated!(NodeServer, GRPC_MESSAGE_BYTES_MAX)))
 }

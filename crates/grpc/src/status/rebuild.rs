@@ -11,7 +11,7 @@ use model::refusal::Refusal;
 use crate::proto as pb;
 use crate::words::remember;
 
-const NAME_KINDS: [NameKind; 7] = [
+const NAME_KINDS: [NameKind; 8] = [
     NameKind::Namespace,
     NameKind::Queue,
     NameKind::Topic,
@@ -19,6 +19,7 @@ const NAME_KINDS: [NameKind; 7] = [
     NameKind::User,
     NameKind::Member,
     NameKind::Exchange,
+    NameKind::Policy,
 ];
 
 /// The failure that a problem tells of.

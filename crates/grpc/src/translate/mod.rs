@@ -7,6 +7,7 @@ pub(crate) mod exchange;
 pub(crate) mod header;
 pub(crate) mod message;
 pub(crate) mod node;
+pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod subscription;
 pub(crate) mod topic;
@@ -22,8 +23,8 @@ use model::binding::RoutingKey;
 use model::caller::Secret;
 use model::message::MessageId;
 use model::name::{
-    ExchangeName, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName, SubscriptionRef, TopicName,
-    TopicRef, UserName,
+    ExchangeName, MemberName, NamespaceName, PolicyName, QueueName, QueueRef, Source, SubscriptionName,
+    SubscriptionRef, TopicName, TopicRef, UserName,
 };
 use model::number::{
     Attempt, ByteSize, Epoch, Generation, LogIndex, Offset, Partition, Priority, QueueId, Sequence, Span,
@@ -276,8 +277,8 @@ macro_rules! names {
 
 pub(crate) use {enumeration, messages, way};
 
-same! { bool u32 u64 String Bytes }
-names! { QueueName TopicName SubscriptionName UserName MemberName MessageId ExchangeName RoutingKey }
+same! { bool u32 u64 i32 String Bytes }
+names! { QueueName TopicName SubscriptionName UserName MemberName MessageId ExchangeName PolicyName RoutingKey }
 numbers! {
     UserId(u64) QueueId(u64) TopicId(u64) SubscriptionId(u64) TokenId(u64) Offset(u64) Sequence(u64) Epoch(u64)
     LogIndex(u64) Generation(u64) Timestamp(u64) Span(u64) ByteSize(u64) Partition(u32) Attempt(u32)

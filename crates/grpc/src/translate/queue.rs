@@ -4,6 +4,7 @@
 use model::Refusal;
 use model::backend::Sharing;
 use model::number::Span;
+use model::policy::AppliedPolicy;
 use model::queue::{
     Ack, AlterQueue, CancelMessages, Cancelled, CreateQueue, Created, DeleteQueue, DeliveryOrder, DescribeQueue,
     Extend, Life, ListQueues, Nack, NackAction, Overflow, Peek, PeekedMessages, Publish, Published, PublishedMessage,
@@ -72,7 +73,9 @@ messages! {
         totals = totals, Required;
         consumers = consumers;
         redrive = redrive;
+        policy = policy;
     }
+    AppliedPolicy = AppliedPolicy { name = name; settings = settings, Required; }
     CreateQueue = CreateQueueRequest { queue = queue, Required; settings = settings, OrDefault; }
     CreatedQueue = CreatedQueue { created = created; description = description, Required; }
     DescribeQueue = DescribeQueueRequest { queue = queue, Required; }

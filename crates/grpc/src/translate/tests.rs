@@ -53,6 +53,7 @@ operations! {
     }
     exchange { CreateExchange DescribeExchange DeleteExchange ListExchanges }
     binding { PublishExchange Bind Unbind ListBindings }
+    policy { SetPolicy DeletePolicy ListPolicies }
     access {
         CreateUser AlterUser DescribeUser DeleteUser ListUsers AddGrant RemoveGrant ListGrants CreateToken ListTokens
         RevokeToken Login Logout WhoAmI CreateNamespace DeleteNamespace ListNamespaces

@@ -9,6 +9,7 @@ use crate::message::{DeadLetterReason, Delivery, MessageId, MessagePlace, Messag
 use crate::name::{MemberName, NamespaceName, QueueRef, Source, UserName};
 use crate::number::{ByteSize, LogIndex, Partition, QueueId, Sequence, Span, Timestamp};
 use crate::page::{Page, PageRequest};
+use crate::policy::AppliedPolicy;
 use crate::receipt::{Receipt, Settlement};
 use crate::refusal::Refusal;
 
@@ -64,8 +65,10 @@ pub struct QueueDescription {
     pub owner: Option<UserName>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// How it behaves.
+    /// How it was made to behave.
     pub settings: QueueSettings,
+    /// The policy that applies to it, with the settings that are in effect then.
+    pub policy: Option<AppliedPolicy>,
     /// What it holds.
     pub counts: QueueCounts,
     /// When its oldest ready message was published.
@@ -78,6 +81,13 @@ pub struct QueueDescription {
     pub consumers: u32,
     /// Set while a redrive runs.
     pub redrive: Option<RedriveProgress>,
+}
+
+impl QueueDescription {
+    /// The settings in effect: its own, or what a policy makes of them.
+    pub fn effective(&self) -> &QueueSettings {
+        self.policy.as_ref().map_or(&self.settings, |policy| &policy.settings)
+    }
 }
 
 /// Creates a queue: done when it is there with equal settings, refused when they differ.

@@ -3,7 +3,7 @@
 //! Used by every door and by the machine.
 
 use crate::binding::RoutingKey;
-use crate::header::{Headers, check_headers};
+use crate::header::{HeaderValue, Headers, check_headers, header};
 use crate::limits::{
     DEDUPLICATION_MS_DEFAULT, DEDUPLICATION_MS_MAX, DELIVERY_LIMIT_DEFAULT, DELIVERY_LIMIT_MAX, EXPIRES_MS_MAX,
     HOLDER_BYTES_MAX, LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN, PARTITIONS_MAX,
@@ -120,6 +120,11 @@ impl Default for QueueSettings {
 }
 
 impl QueueSettings {
+    /// Whether it was declared as a quorum queue. It is none here, but policies tell such queues from others.
+    pub fn is_quorum(&self) -> bool {
+        header(&self.arguments, "x-queue-type").and_then(HeaderValue::as_text) == Some("quorum")
+    }
+
     /// Checks every number against its limit.
     ///
     /// # Errors

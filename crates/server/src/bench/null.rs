@@ -153,6 +153,7 @@ fn queue(request: CreateQueue) -> Created<QueueDescription> {
         owner: Some(administrator()),
         created_at: Timestamp::new(0),
         settings: request.settings,
+        policy: None,
         counts: QueueCounts::default(),
         oldest_ready_at: None,
         oldest_leased_at: None,

@@ -15,13 +15,14 @@ use model::exchange::{
 };
 use model::message::{MessagePlace, MessageState, NewMessage};
 use model::name::{
-    ExchangeName, ExchangeRef, MemberName, NamespaceName, QueueName, QueueRef, Source, SubscriptionName,
+    ExchangeName, ExchangeRef, MemberName, NamespaceName, PolicyName, QueueName, QueueRef, Source, SubscriptionName,
     SubscriptionRef, TopicName, TopicRef, UserName,
 };
 use model::node::DescribeNode;
 use model::number::{Offset, Partition, Sequence, Span, TokenId};
 use model::operation::{OperationKind as Kind, Request, Response};
 use model::page::PageRequest;
+use model::policy::{DeletePolicy, ListPolicies, Policy, PolicySettings, PolicyTarget, SetPolicy};
 use model::queue::{
     Ack, AlterQueue, CancelMessages, CreateQueue, DeleteMode, DeleteQueue, DescribeQueue, Extend, ListQueues, Nack,
     NackAction, Peek, Publish, PurgeQueue, QueuePatch, QueueSettings, Receive, Redrive, RedriveFilter, TransferQueue,
@@ -167,6 +168,9 @@ fn request(person: &Person, kind: Kind, subject: &Subject) -> Request {
         | Kind::CreateNamespace
         | Kind::DeleteNamespace
         | Kind::ListNamespaces
+        | Kind::SetPolicy
+        | Kind::DeletePolicy
+        | Kind::ListPolicies
         | Kind::DescribeNode => about_people(person, kind, subject),
     }
 }
@@ -314,6 +318,21 @@ fn about_people(person: &Person, kind: Kind, subject: &Subject) -> Request {
         Kind::CreateNamespace => CreateNamespace { name: namespace(subject) }.into(),
         Kind::DeleteNamespace => DeleteNamespace { name: namespace(subject) }.into(),
         Kind::ListNamespaces => ListNamespaces { page: PageRequest::default() }.into(),
+        Kind::SetPolicy => {
+            let policy = Policy {
+                namespace: namespace(subject),
+                name: PolicyName::parse("harmless").unwrap(),
+                pattern: "^matrix\\.nothing$".to_owned(),
+                target: PolicyTarget::Queues,
+                priority: 0,
+                settings: PolicySettings::default(),
+            };
+            SetPolicy { policy }.into()
+        }
+        Kind::DeletePolicy => {
+            DeletePolicy { namespace: namespace(subject), name: PolicyName::parse("harmless").unwrap() }.into()
+        }
+        Kind::ListPolicies => ListPolicies { namespace: NamespaceName::default() }.into(),
         Kind::DescribeNode => DescribeNode.into(),
         other => panic!("{other:?} is not about people"),
     }

@@ -41,6 +41,12 @@ fn request(person: &Person, kind: Kind, subject: &Subject) -> (&'static str, Str
         Subject::Exchange(Place { namespace, name }) => on_exchange(kind, &format!("/v1/namespaces/{namespace}"), name),
         Subject::User(name) => on_user(kind, name),
         Subject::Token(id) => ("DELETE", format!("/v1/tokens/{id}"), Value::Null),
+        Subject::Namespace(name) if kind == Kind::SetPolicy => {
+            ("PUT", format!("/v1/namespaces/{name}/policies/harmless"), json!({"pattern": "^matrix\\.nothing$"}))
+        }
+        Subject::Namespace(name) if kind == Kind::DeletePolicy => {
+            ("DELETE", format!("/v1/namespaces/{name}/policies/harmless"), Value::Null)
+        }
         Subject::Namespace(name) => {
             let method = if kind == Kind::CreateNamespace { "PUT" } else { "DELETE" };
             (method, format!("/v1/namespaces/{name}"), Value::Null)
@@ -156,6 +162,7 @@ fn on_broker(kind: Kind, person: &Person) -> (&'static str, String, Value) {
         Kind::ListGrants => get("/v1/grants"),
         Kind::ListTokens => get("/v1/tokens"),
         Kind::ListNamespaces => get("/v1/namespaces"),
+        Kind::ListPolicies => get("/v1/policies"),
         Kind::WhoAmI => get("/v1/whoami"),
         Kind::DescribeNode => get("/v1/node"),
         Kind::CreateToken => ("POST", "/v1/tokens".to_owned(), new_token(person)),

@@ -89,6 +89,9 @@ WhoAmI                broker        anyone      done                 -          
 CreateNamespace       namespace     administer  done                 administer  done
 DeleteNamespace       namespace     administer  namespace_not_empty  administer  namespace_not_found
 ListNamespaces        broker        anyone      done                 -           -
+SetPolicy             namespace     administer  done                 administer  namespace_not_found
+DeletePolicy          namespace     administer  done                 administer  namespace_not_found
+ListPolicies          broker        anyone      done                 -           -
 DescribeNode          broker        monitor     done                 -           -
 ";
 

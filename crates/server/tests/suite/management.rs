@@ -26,6 +26,7 @@ macro_rules! management_suite {
             checks_say_what_is_open,
             a_stream_is_a_topic,
             connections_are_seen_and_closed,
+            a_policy_stands_beside_what_queues_say,
         );
     };
 }
@@ -288,7 +289,8 @@ pub(crate) fn definitions_come_back_as_they_went_out(world: &World) {
 pub(crate) fn what_cannot_be_had_stops_an_import(world: &World) {
     let (mut api, host) = (admin(world), host(world));
     for (definitions, named) in [
-        (json!({"policies": [{"name": "p"}]}), "policies"),
+        (json!({"policies": [{"name": "p", "vhost": "/", "pattern": "", "definition": {"expires": 1}}]}), "policy 'p'"),
+        (json!({"parameters": [{"name": "p"}]}), "parameters"),
         (json!({"topic_permissions": [{"user": "u"}]}), "topic permissions"),
         (json!({"queues": [{"name": "q", "vhost": "nowhere", "durable": true, "arguments": {}}]}), "queue 'q'"),
         (json!({"queues": [{"name": "q", "vhost": host, "arguments": {"x-overflow": "spill"}}]}), "x-overflow"),
@@ -463,4 +465,72 @@ pub(crate) fn connections_are_seen_and_closed(world: &World) {
     person.delete(&format!("/api/connections/{}", mine.replace(' ', "%20").replace('>', "%3E"))).ok(204);
     drop(other);
     api.delete("/api/connections/nothing").ok(404);
+}
+
+pub(crate) fn a_policy_stands_beside_what_queues_say(world: &World) {
+    let (mut api, host) = (admin(world), host(world));
+    let queue = |name: &str| format!("/api/queues/{host}/{name}");
+    api.put(&queue("orders"), &json!({})).ok(201);
+    api.put(&queue("orders.own"), &json!({"arguments": {"x-max-length": 1}})).ok(201);
+    let policy = |name: &str| format!("/api/policies/{host}/{name}");
+    let definition =
+        json!({"max-length": 2, "overflow": "reject-publish", "message-ttl": 3_600_000, "queue-mode": "lazy"});
+    let bounds = json!({"pattern": "^orders", "apply-to": "queues", "priority": 1, "definition": definition});
+    api.put(&policy("bounds"), &bounds).ok(201);
+    api.put(&policy("bounds"), &bounds).ok(204);
+    let shown = api.get(&policy("bounds")).ok(200);
+    assert_eq!(
+        (&shown["definition"], &shown["apply-to"], &shown["priority"]),
+        (&definition, &json!("queues"), &json!(1))
+    );
+    assert_eq!(api.get(&format!("/api/policies/{host}")).ok(200), json!([shown]));
+    // One that was there, one that has a bound of its own, and one that is declared later.
+    api.put(&queue("orders.later"), &json!({})).ok(201);
+    api.put(&queue("bills"), &json!({})).ok(201);
+    let fill = |api: &mut Client, name: &str| {
+        let message = json!({"routing_key": name, "payload": "x", "payload_encoding": "string", "properties": {}});
+        (0..4)
+            .filter(|_| api.post(&format!("/api/exchanges/{host}/amq.default/publish"), &message).status == 200)
+            .count()
+    };
+    assert_eq!(fill(&mut api, "orders"), 2);
+    assert_eq!(fill(&mut api, "orders.later"), 2);
+    assert_eq!(fill(&mut api, "bills"), 4);
+    let described = api.get(&queue("orders")).ok(200);
+    assert_eq!((&described["policy"], &described["arguments"]), (&json!("bounds"), &json!({})));
+    assert_eq!(described["effective_policy_definition"]["max-length"], 2);
+    assert_eq!(api.get(&queue("orders.own")).ok(200)["effective_policy_definition"]["message-ttl"], 3_600_000);
+    assert_eq!(fill(&mut api, "orders.own"), 4, "its own bound drops the oldest");
+    assert_eq!(api.get(&queue("orders.own")).ok(200)["messages"], 1);
+    // Whoever declares it again says what it was made with.
+    api.put(&queue("orders"), &json!({})).ok(204);
+    let rest = world.admin().get(&format!("/v1/namespaces/{host}/queues/orders")).ok(200);
+    assert_eq!((&rest["policy"]["name"], &rest["policy"]["settings"]["max_messages"]), (&json!("bounds"), &json!(2)));
+    assert_eq!(rest["settings"]["max_messages"], Value::Null);
+    // A higher one takes its place, and without any the queue is as it was made.
+    let free = json!({"pattern": "^orders$", "priority": 2, "definition": {"max-length": 1000}});
+    api.put(&policy("free"), &free).ok(201);
+    assert_eq!(api.get(&queue("orders")).ok(200)["policy"], "free");
+    let whole = api.get(&format!("/api/definitions/{host}")).ok(200);
+    assert_eq!(names(&whole["policies"]), ["bounds", "free"]);
+    api.delete(&policy("free")).ok(204);
+    api.delete(&policy("bounds")).ok(204);
+    api.delete(&policy("bounds")).ok(404);
+    assert_eq!(api.get(&queue("orders")).ok(200)["policy"], Value::Null);
+    assert_eq!(fill(&mut api, "orders"), 4);
+    let other = self::host(world);
+    api.post(&format!("/api/definitions/{other}"), &whole).ok(204);
+    assert_eq!(api.get(&format!("/api/queues/{other}/orders")).ok(200)["policy"], "free");
+    for wrong in [
+        json!({"pattern": "(", "definition": {"max-length": 1}}),
+        json!({"pattern": "", "definition": {}}),
+        json!({"pattern": "", "definition": {"expires": 1}}),
+        json!({"pattern": "", "apply-to": "exchanges", "definition": {"max-length": 1}}),
+        json!({"pattern": "", "priority": "high", "definition": {"max-length": 1}}),
+        json!({"definition": {"max-length": 1}}),
+    ] {
+        api.put(&policy("wrong"), &wrong).ok(400);
+    }
+    let (person, _) = world.user(&["developer"]);
+    world.management(&person).put(&policy("theirs"), &bounds).ok(401);
 }

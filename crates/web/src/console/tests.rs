@@ -89,6 +89,7 @@ fn a_queue() -> QueueDescription {
         owner: UserName::parse(NAME).ok(),
         created_at: Timestamp::new(0),
         settings: QueueSettings { dead_letter: QueueName::parse(NAME).ok(), ..QueueSettings::default() },
+        policy: None,
         counts: QueueCounts { ready: 1234, delayed: 2, leased: 3, bytes: ByteSize::new(4096) },
         oldest_ready_at: Some(Timestamp::new(0)),
         oldest_leased_at: None,

@@ -13,8 +13,8 @@ pub(crate) use body::{Json, JsonOrDefault};
 pub(crate) use caller::{Authenticated, PeerOrigin};
 pub(crate) use method::OnlyGet;
 pub(crate) use path::{
-    ExchangePath, InNamespace, NamespacePath, PartitionPath, QueuePath, SeedPath, SubscriptionPath, TokenPath,
-    TopicPath, UserPath, Word,
+    ExchangePath, InNamespace, NamespacePath, PartitionPath, PolicyPath, QueuePath, SeedPath, SubscriptionPath,
+    TokenPath, TopicPath, UserPath, Word,
 };
 pub(crate) use publication::{IdempotencyKey, Publication, PublicationBody};
 pub(crate) use query::Query;

@@ -6,8 +6,8 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use model::Code;
 use model::name::{
-    ExchangeName, ExchangeRef, NamespaceName, QueueName, QueueRef, SubscriptionName, SubscriptionRef, TopicName,
-    TopicRef, UserName,
+    ExchangeName, ExchangeRef, NamespaceName, PolicyName, QueueName, QueueRef, SubscriptionName, SubscriptionRef,
+    TopicName, TopicRef, UserName,
 };
 use model::number::{Partition, TokenId};
 use model::refusal::Refusal;
@@ -47,6 +47,10 @@ impl Segments {
 
     fn exchange(&self) -> Result<ExchangeRef, Refusal> {
         Ok(ExchangeRef { namespace: self.namespace()?, name: ExchangeName::parse_word(self.text("exchange"))? })
+    }
+
+    fn policy(&self) -> Result<(NamespaceName, PolicyName), Refusal> {
+        Ok((self.namespace()?, PolicyName::parse(self.text("policy"))?))
     }
 
     fn subscription(&self) -> Result<SubscriptionRef, Refusal> {
@@ -91,6 +95,11 @@ in_path!(
     /// The exchange of the path.
     ExchangePath(ExchangeRef),
     Segments::exchange
+);
+in_path!(
+    /// The namespace and policy of the path.
+    PolicyPath((NamespaceName, PolicyName)),
+    Segments::policy
 );
 in_path!(
     /// The namespace that the path names.

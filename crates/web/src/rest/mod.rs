@@ -1,5 +1,5 @@
 //! REST: every route, each with one small handler that reads, translates, calls the backend and translates back.
-//! Invariant: each path below `/v1/queues`, `/v1/topics`, `/v1/exchanges` and `/v1/bindings` also stands below `/v1/namespaces/{namespace}`.
+//! Invariant: each path below `/v1/queues`, `/v1/topics`, `/v1/exchanges`, `/v1/bindings` and `/v1/policies` also stands below `/v1/namespaces/{namespace}`.
 //! Assembled by `door`; the document is checked in `tests/document.rs`.
 
 mod exchanges;
@@ -8,6 +8,7 @@ mod health;
 mod messages;
 mod namespaces;
 mod paths;
+mod policies;
 mod queues;
 mod seed;
 mod session;
@@ -52,6 +53,7 @@ fn in_namespace() -> Router<Door> {
         .merge(topics::routes())
         .merge(subscriptions::routes())
         .merge(exchanges::routes())
+        .merge(policies::routes())
 }
 
 /// What the document says of every route.
@@ -79,6 +81,7 @@ fn document_in_namespace() -> OpenApiRouter<Door> {
         .merge(topics::documented())
         .merge(subscriptions::documented())
         .merge(exchanges::documented())
+        .merge(policies::documented())
 }
 
 /// Answers for a path that is not there.

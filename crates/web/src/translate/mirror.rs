@@ -2,7 +2,7 @@
 //! Invariant: both matches are exhaustive, so a new word breaks the build here.
 //! Used by the other files of `translate`; tests in `translate/tests.rs`.
 
-use model::{access, binding, exchange, message, properties, queue, topic};
+use model::{access, binding, exchange, message, policy, properties, queue, topic};
 
 use crate::wire;
 
@@ -36,5 +36,6 @@ mirror!(wire::ResourceKind, access::ResourceKind, Queue Topic Exchange Broker);
 mirror!(wire::ExchangeKind, exchange::ExchangeKind, Direct Fanout Topic Headers ConsistentHash);
 mirror!(wire::HashProperty, exchange::HashProperty, MessageId CorrelationId MadeAt);
 mirror!(wire::Fate, binding::Fate, Taken Dropped Returned Refused);
+mirror!(wire::PolicyTarget, policy::PolicyTarget, Queues All Classic Quorum);
 mirror!(wire::Effect, access::Effect, Allow Deny);
 mirror!(wire::TokenKind, access::TokenKind, Session Api);

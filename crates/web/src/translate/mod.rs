@@ -8,6 +8,7 @@ mod header;
 mod message;
 mod mirror;
 mod node;
+mod policy;
 pub(crate) mod problem;
 mod queue;
 mod settle;
@@ -23,5 +24,6 @@ pub(crate) use message::{
     cursor_of, derive_ids, idempotency_key, place_of, queue_messages, redrive, text_or_base64, topic_messages,
 };
 pub(crate) use node::readiness;
+pub(crate) use policy::policy;
 pub(crate) use settle::{check_wait, nack_action, receive, settled, sort};
 pub(crate) use topic::{read_start, record};

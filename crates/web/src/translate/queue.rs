@@ -154,6 +154,10 @@ impl From<QueueDescription> for wire::QueueDescription {
             owner: owner(queue.owner),
             created_at: queue.created_at.get(),
             settings: queue.settings.into(),
+            policy: queue.policy.map(|policy| wire::AppliedPolicy {
+                name: policy.name.as_str().into(),
+                settings: policy.settings.into(),
+            }),
             counts: queue.counts.into(),
             oldest_ready_at: queue.oldest_ready_at.map(Timestamp::get),
             oldest_leased_at: queue.oldest_leased_at.map(Timestamp::get),

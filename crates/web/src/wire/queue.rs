@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::common::present;
-use super::{Headers, Name};
+use super::{AppliedPolicy, Headers, Name};
 
 /// What a full queue does with the next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -205,8 +205,10 @@ pub struct QueueDescription {
     pub owner: Option<Name>,
     /// When it was created.
     pub created_at: u64,
-    /// How it behaves.
+    /// How it was made to behave.
     pub settings: QueueSettings,
+    /// The policy that applies to it, with the settings in effect.
+    pub policy: Option<AppliedPolicy>,
     /// What it holds.
     pub counts: QueueCounts,
     /// When its oldest ready message was published.

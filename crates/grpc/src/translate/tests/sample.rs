@@ -12,6 +12,7 @@ use model::name::*;
 use model::node::*;
 use model::number::*;
 use model::page::{Page, PageRequest};
+use model::policy::*;
 use model::queue::*;
 use model::receipt::*;
 use model::subscription::*;
@@ -122,6 +123,12 @@ impl Sample for bool {
     }
 }
 
+impl Sample for i32 {
+    fn sample(random: &mut Random) -> Self {
+        u32::sample(random).cast_signed()
+    }
+}
+
 impl Sample for String {
     fn sample(random: &mut Random) -> Self {
         if random.below(8) == 0 { String::new() } else { random.text("abc é漢 %\"\\<>") }
@@ -227,7 +234,7 @@ numbers! {
     UserId QueueId TopicId SubscriptionId TokenId Offset Sequence Epoch LogIndex Generation Timestamp Span ByteSize
     Partition Attempt
 }
-names! { NamespaceName QueueName TopicName SubscriptionName UserName MemberName ExchangeName RoutingKey }
+names! { NamespaceName QueueName TopicName SubscriptionName UserName MemberName ExchangeName PolicyName RoutingKey }
 
 fn one<T: Copy>(random: &mut Random, all: &[T]) -> T {
     all[random.below(all.len())]
@@ -266,6 +273,7 @@ choices! {
         Readiness::Stopped { fault: Sample::sample(r) };
     Overflow = r: Overflow::Reject, Overflow::DropOldest, Overflow::RejectToDeadLetter;
     DeliveryOrder = r: DeliveryOrder::Fifo, DeliveryOrder::PerKey;
+    PolicyTarget = r: one(r, &PolicyTarget::ALL);
     DeleteMode = r: DeleteMode::IfEmpty, DeleteMode::Force;
     Durability = r: Durability::Fsync, Durability::FsyncMajority;
     Settlement = r: Settlement::Settled, Settlement::LeaseLost;
@@ -309,7 +317,7 @@ structs! {
     QueueCounts { ready delayed leased bytes }
     RedriveProgress { moved rate }
     QueueDescription {
-        queue id owner created_at settings counts oldest_ready_at oldest_leased_at totals consumers redrive
+        queue id owner created_at settings counts oldest_ready_at oldest_leased_at totals consumers redrive policy
     }
     CreateQueue { queue settings }
     DescribeQueue { queue }
@@ -381,6 +389,16 @@ structs! {
     RoutedPlace { id fate taken duplicates refused }
     RoutedPlaces { messages durability position }
     ResourcePattern { kind namespace name }
+    PolicySettings {
+        max_messages max_bytes overflow message_ttl delivery_limit dead_letter_exchange dead_letter_key consumer_timeout
+        arguments
+    }
+    Policy { namespace name pattern target priority settings }
+    AppliedPolicy { name settings }
+    SetPolicy { policy }
+    DeletePolicy { namespace name }
+    ListPolicies { namespace }
+    Policies { policies }
     Grant { user resource rights effect }
     UserDescription { name id roles disabled created_at }
     CreateUser { name password roles }
