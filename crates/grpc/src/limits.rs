@@ -17,6 +17,10 @@ pub const CONNECTION_STREAMS_MAX: u32 = 200;
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// How long a probed connection may take to answer.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same two, on the side of a client whose broker has others beside it: a broker that stands still is left soon.
+pub const KEEPALIVE_INTERVAL_AMONG: Duration = Duration::from_secs(1);
+/// How long such a broker may take to answer a probe.
+pub const KEEPALIVE_TIMEOUT_AMONG: Duration = Duration::from_secs(2);
 /// How long open calls may go on once the server drains.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(10);
 

@@ -58,7 +58,8 @@ fn channel(address: &str, tls: ClientTlsConfig) -> Result<Channel, Refused> {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .tls_config(tls)
+        // A process that stands still takes a connection and never shakes hands.
+        .tls_config(tls.timeout(CONNECT_WITHIN))
         .map_err(unusable)?;
     Ok(endpoint.connect_lazy())
 }

@@ -176,6 +176,7 @@ impl<M: StateMachine> Shard<M> {
             decoded: Arc::clone(&decoded),
             segment_bytes: settings.storage.segment_bytes,
             lag_bytes: settings.lag_bytes,
+            lent: Arc::default(),
             round: Arc::new(Mutex::new(())),
         });
         tokio::spawn(sequencer.run());

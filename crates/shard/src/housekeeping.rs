@@ -5,6 +5,7 @@
 //! Started by `Shard::open`. Tests: `tests/housekeeping.rs`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::number::LogIndex;
@@ -31,6 +32,8 @@ pub(crate) struct Housekeeping<M: StateMachine> {
     pub(crate) segment_bytes: u64,
     /// How much log is kept for a replica that lags.
     pub(crate) lag_bytes: u64,
+    /// Whether a copy of the store is lent.
+    pub(crate) lent: Arc<AtomicBool>,
     /// One round at a time, and none while a copy of the store is lent.
     pub(crate) round: Arc<Mutex<()>>,
 }
@@ -220,6 +223,10 @@ impl<M: StateMachine> Housekeeping<M> {
 
     /// Gives the spare space back and leaves a checkpoint, so that the next start is quick.
     pub(crate) async fn finish(&self) {
+        // Whoever borrowed the store may keep it for long; the next start reads a little more of the log instead.
+        if self.lent.load(Ordering::Acquire) {
+            return;
+        }
         let waited = tokio::time::timeout(PATIENCE + Duration::from_secs(1), self.round()).await;
         if waited.is_err() {
             tracing::warn!("housekeeping did not end in time");

@@ -52,8 +52,12 @@ pub const RELOCATED_MESSAGES_MAX: usize = 512;
 pub const DROPPED_SEGMENTS_MAX: usize = 1024;
 /// Time between two heartbeats of a leader with followers, in milliseconds.
 pub const HEARTBEAT_MS: u64 = 250;
-/// Shortest and longest silence of a leader after which a follower asks to be elected, in milliseconds.
-pub const ELECTION_MS: (u64, u64) = (1_000, 2_000);
+/// Bounds of the chance in an election, in milliseconds. A follower believes in a silent leader for the longer one, and
+/// waits for a time between both before it asks to be elected: two seconds and a bit in all.
+pub const ELECTION_MS: (u64, u64) = (800, 1_200);
+/// How old the last answer of a majority may be for a leader to answer reads, in milliseconds: less than followers
+/// believe in a silent one.
+pub const HEARD_MS: u64 = 1_000;
 /// How long a follower may take to flush what it was sent before it is sent again.
 pub const APPEND_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of log that are kept for a follower that lags; behind more than these it takes a copy of the store.

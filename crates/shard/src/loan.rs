@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use model::failure::Fault;
@@ -52,6 +53,14 @@ pub struct Loan {
     pub(crate) hands: Hands,
     /// Housekeeping stands still meanwhile.
     pub(crate) _still: OwnedMutexGuard<()>,
+    /// Says so to who would wait for it.
+    pub(crate) lent: Arc<AtomicBool>,
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.lent.store(false, Ordering::Release);
+    }
 }
 
 impl Loan {

@@ -31,8 +31,8 @@ impl<M: StateMachine> Shard<M> {
         self.core.member.group()
     }
 
-    /// Whether what this leader knows is not old: a majority answered it within the shortest time of an election. True for
-    /// a replica that is alone.
+    /// Whether what this leader knows is not old: a majority answered it so lately that it cannot have a successor. True
+    /// for a replica that is alone.
     pub fn is_heard(&self) -> bool {
         self.core.member.is_heard()
     }
@@ -122,6 +122,8 @@ impl<M: StateMachine> Shard<M> {
         let files = listing.await.map_err(|error| fault(&error))?.map_err(|error| fault(&error))?;
         let vote = vote.ok_or_else(|| fault(&"this replica has not voted yet"))?;
         let terms = Terms { segment_bytes, last, purged, vote, files };
-        Ok(Loan { terms, store, hands: log.hands.clone(), _still: still })
+        let lent = std::sync::Arc::clone(&self.core.housekeeping.lent);
+        lent.store(true, std::sync::atomic::Ordering::Release);
+        Ok(Loan { terms, store, hands: log.hands.clone(), _still: still, lent })
     }
 }

@@ -18,7 +18,8 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use super::{Effect, RemoteSettings, answer};
 use crate::limits::{
     BACKOFF_FIRST, BACKOFF_MAX, CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, GRPC_MESSAGE_BYTES_MAX, KEEPALIVE_INTERVAL,
-    KEEPALIVE_TIMEOUT, LANE_STREAMS_MAX, LANES_MAX, STREAM_WINDOW_BYTES,
+    KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT, KEEPALIVE_TIMEOUT_AMONG, LANE_STREAMS_MAX, LANES_MAX,
+    STREAM_WINDOW_BYTES,
 };
 
 /// An endpoint or its authority cannot be used as it is written.
@@ -202,17 +203,24 @@ fn target(text: &str, settings: &RemoteSettings) -> Result<Target, EndpointInval
     if !["http://", "https://", "unix:"].iter().any(|scheme| text.starts_with(scheme)) {
         return Err(invalid("it must start with http://, https:// or unix:".to_owned()));
     }
+    // Who asks for a certificate is a node of a cluster.
+    let has_others = settings.endpoints.len() > 1 || settings.identity_pem.is_some();
+    let (interval, timeout) = match has_others {
+        true => (KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT_AMONG),
+        false => (KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT),
+    };
     let mut endpoint = Endpoint::from_shared(text.to_owned())
         .map_err(|error| invalid(error.to_string()))?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .http2_keep_alive_interval(interval)
+        .keep_alive_timeout(timeout)
         .keep_alive_while_idle(true);
     if text.starts_with("https://") {
-        let mut tls = ClientTlsConfig::new();
+        // A process that stands still takes a connection and never shakes hands.
+        let mut tls = ClientTlsConfig::new().timeout(CONNECT_TIMEOUT);
         if let Some(pem) = &settings.authority_pem {
             tls = tls.ca_certificate(Certificate::from_pem(pem));
         }

@@ -19,6 +19,8 @@ use super::slot::Slot;
 const LEADER_WITHIN: Duration = Duration::from_secs(8);
 /// Pause between two looks for one.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// How long a leader that has a successor may still take to answer what it was passed.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(1);
 
 /// The node of this process alone: for requests that another node passed on.
 pub(super) struct Here(pub(super) Arc<Slot>);
@@ -70,6 +72,28 @@ struct Elsewhere {
     backend: Arc<RemoteBackend>,
 }
 
+/// Where a request goes.
+enum Route {
+    Here(node::Node),
+    There { node: u64, backend: Arc<RemoteBackend> },
+}
+
+/// Waits until another node leads, and a moment longer.
+async fn succeeded(slot: &Slot, leader: u64) {
+    loop {
+        let shard = slot.node().replica();
+        let group = shard.group();
+        if group.leader.is_some_and(|now| now != leader) {
+            return tokio::time::sleep(LAST_WORD_WITHIN).await;
+        }
+        tokio::select! {
+            () = shard.regrouped(&group) => {}
+            // The node may have been closed to take a copy: then there is another one to look at.
+            () = tokio::time::sleep(LAST_WORD_WITHIN) => {}
+        }
+    }
+}
+
 /// What the doors of a node ask.
 #[derive(Clone)]
 pub(crate) struct Doors(Arc<Routes>);
@@ -87,15 +111,25 @@ impl Doors {
     }
 
     /// Whoever leads now, as far as is known here.
-    fn route(&self, need: Need) -> Result<Arc<dyn Backend>, Failure> {
+    fn route(&self, need: Need) -> Result<Route, Failure> {
         if let Some(node) = leading(&self.0.slot, need) {
-            return Ok(Arc::new(node));
+            return Ok(Route::Here(node));
         }
         let group = self.0.slot.node().replica().group();
         let leader = group.leader.filter(|leader| *leader != group.own);
         let leader = leader.and_then(|leader| group.member(leader)).ok_or(Unavailable::NoLeader)?;
-        let backend: Arc<dyn Backend> = self.remote(leader.node, &leader.address)?;
-        Ok(backend)
+        Ok(Route::There { node: leader.node, backend: self.remote(leader.node, &leader.address)? })
+    }
+
+    /// Asks a leader elsewhere. One that stands still answers never: its successor ends the wait.
+    fn ask_there<T: Send + 'static>(&self, leader: u64, outcome: Unavailable, reply: Reply<T>) -> Reply<T> {
+        let slot = Arc::clone(&self.0.slot);
+        Box::pin(async move {
+            tokio::select! {
+                answer = reply => answer,
+                () = succeeded(&slot, leader) => Err(outcome.into()),
+            }
+        })
     }
 
     fn remote(&self, node: u64, address: &str) -> Result<Arc<RemoteBackend>, Failure> {
@@ -116,11 +150,18 @@ impl Doors {
     }
 
     /// Asks whoever leads, again while it certainly did nothing.
-    async fn ask<T>(&self, ask: impl Fn(Arc<dyn Backend>) -> Reply<T>) -> Result<T, Failure> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        unanswered: Unavailable,
+        ask: impl Fn(&dyn Backend) -> Reply<T>,
+    ) -> Result<T, Failure> {
         let until = tokio::time::Instant::now() + LEADER_WITHIN;
         loop {
             let answer = match self.route(Need::Memory) {
-                Ok(backend) => ask(backend).await,
+                Ok(Route::Here(node)) => ask(&node).await,
+                Ok(Route::There { node, backend }) => {
+                    self.ask_there(node, unanswered.clone(), ask(backend.as_ref())).await
+                }
                 Err(failure) => Err(failure),
             };
             match answer {
@@ -142,23 +183,38 @@ impl Doors {
 impl Backend for Doors {
     fn authenticate(&self, credentials: Credentials, origin: Origin) -> Reply<Caller> {
         let this = self.clone();
-        Box::pin(async move { this.ask(|backend| backend.authenticate(credentials.clone(), origin)).await })
+        // A claim makes an administrator; everything else changes nothing.
+        let unanswered = match credentials {
+            Credentials::Claim { .. } => Unavailable::Unknown,
+            Credentials::Password { .. } | Credentials::Token(_) | Credentials::Certificate { .. } => {
+                Unavailable::NoLeader
+            }
+        };
+        Box::pin(async move { this.ask(unanswered, |backend| backend.authenticate(credentials.clone(), origin)).await })
     }
 
     fn submit(&self, caller: &Caller, request: Request) -> Reply<Response> {
         // Put in at once and in order while this node leads.
         if Need::of(&request) == Need::Log {
             return match self.route(Need::Log) {
-                Ok(backend) => backend.submit(caller, request),
+                Ok(Route::Here(node)) => node.submit(caller, request),
+                Ok(Route::There { node, backend }) => {
+                    self.ask_there(node, Unavailable::Unknown, backend.submit(caller, request))
+                }
                 Err(failure) => Box::pin(std::future::ready(Err(failure))),
             };
         }
         let (this, caller) = (self.clone(), caller.clone());
-        Box::pin(async move { this.ask(|backend| backend.submit(&caller, request.clone())).await })
+        let unanswered = match request.kind().access() {
+            Access::Read => Unavailable::NoLeader,
+            Access::Publish | Access::Write => Unavailable::Unknown,
+        };
+        Box::pin(async move { this.ask(unanswered, |backend| backend.submit(&caller, request.clone())).await })
     }
 
     fn consume(&self, caller: &Caller, request: Consume) -> Reply<Box<dyn Deliveries>> {
         let (this, caller) = (self.clone(), caller.clone());
-        Box::pin(async move { this.ask(|backend| backend.consume(&caller, request.clone())).await })
+        let unanswered = Unavailable::NoLeader;
+        Box::pin(async move { this.ask(unanswered, |backend| backend.consume(&caller, request.clone())).await })
     }
 }

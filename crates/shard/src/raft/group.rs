@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::member::Member;
 use super::message::{Ask, Told, read_ask, write_told};
 use super::types::Types;
-use crate::limits::{CHANGE_WITHIN, ELECTION_MS, MEMBERS_MAX};
+use crate::limits::{CHANGE_WITHIN, HEARD_MS, MEMBERS_MAX};
 use crate::machine::StateMachine;
 use crate::watch;
 
@@ -131,7 +131,7 @@ impl<M: StateMachine> Member<M> {
         }
         let metrics = self.raft.data_metrics();
         let acked = metrics.borrow_watched().last_quorum_acked;
-        acked.is_some_and(|acked| acked.elapsed() < Duration::from_millis(ELECTION_MS.0))
+        acked.is_some_and(|acked| acked.elapsed() < Duration::from_millis(HEARD_MS))
     }
 
     /// Up to where every other replica has the log; `None` when there is none, or this one does not lead.

@@ -6,8 +6,8 @@ use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 use super::{
-    boots, clocks, confirms, connections, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses, power,
-    rolls, slow, stale, write_errors,
+    boots, clocks, cluster, confirms, connections, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses,
+    power, rolls, slow, stale, write_errors,
 };
 
 /// A campaign.
@@ -32,11 +32,12 @@ pub(super) enum Campaign {
     Confirms,
     Connections,
     Doors,
+    Cluster,
     Mutants,
 }
 
 impl Campaign {
-    pub(super) const ALL: [(&'static str, Self); 20] = [
+    pub(super) const ALL: [(&'static str, Self); 21] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
@@ -51,6 +52,7 @@ impl Campaign {
         ("confirms", Self::Confirms),
         ("connections", Self::Connections),
         ("doors", Self::Doors),
+        ("cluster", Self::Cluster),
         ("mutants", Self::Mutants),
         ("eio", Self::Eio),
         ("eio-writes", Self::EioWrites),
@@ -87,6 +89,9 @@ impl Campaign {
             Self::Confirms => "no answer to a publish begins before the flush of its message has ended, by strace",
             Self::Connections => "resident memory with many idle connections over AMQP",
             Self::Doors => "published over gRPC, drained over REST, and the other way, with kills between",
+            Self::Cluster => {
+                "three nodes, of which one or all are killed, stopped or asked to end; nothing confirmed is lost"
+            }
             Self::Kills => "kill -9 under load, again and again; nothing confirmed is lost, order is kept",
             Self::Disk => "the folder shrinks as messages go; a full disk refuses publishes alone",
             Self::Memory => "resident memory, idle, with a backlog and with many queues, and the starts with them",
@@ -115,6 +120,7 @@ impl Campaign {
             Self::Confirms => confirms::run(options, home, report),
             Self::Connections => connections::run(options, home, report),
             Self::Doors => doors::run(options, home, report),
+            Self::Cluster => cluster::run(options, home, report),
             Self::Mutants => mutants::run(options, home, report),
         }
     }

@@ -157,3 +157,9 @@ pub(super) const IDLE_CONNECTIONS: u64 = 10_000;
 pub(super) const CONNECTIONS_MIB: u64 = 300;
 /// Threads that open them.
 pub(super) const CONNECTORS: u64 = 16;
+/// Nodes of a cluster.
+pub(super) const CLUSTER_NODES: u64 = 3;
+/// How long one of them is away.
+pub(super) const CLUSTER_AWAY_MS: (u64, u64) = (2_000, 6_000);
+/// Longest time without a confirmation while a majority of them runs.
+pub(super) const CLUSTER_GAP_MS: u64 = 5_000;

@@ -9,6 +9,7 @@ mod boots;
 mod campaign;
 mod chance;
 mod clocks;
+mod cluster;
 mod confirms;
 mod connections;
 mod device;

@@ -24,6 +24,8 @@ pub(super) struct Home {
     data: PathBuf,
     /// Words of a program that the broker runs below, and that ends up being the broker.
     pub(super) below: Vec<String>,
+    /// Words behind those that every broker gets.
+    pub(super) words: Vec<String>,
     /// Whether the gRPC door is open.
     pub(super) grpc: bool,
     /// Whether the AMQP door is open.
@@ -40,15 +42,15 @@ impl Home {
             .and_then(|()| fs::write(folder.join("password"), PASSWORD));
         made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let data = folder.join("data");
-        let (binary, below) = (binary.to_path_buf(), Vec::new());
-        Ok(Self { folder, binary, data, below, grpc: false, amqp: false, forgets: false })
+        let (binary, below, words) = (binary.to_path_buf(), Vec::new(), Vec::new());
+        Ok(Self { folder, binary, data, below, words, grpc: false, amqp: false, forgets: false })
     }
 
     /// The same campaign with its data elsewhere.
     pub(super) fn with_data(&self, data: PathBuf) -> Self {
-        let Self { folder, binary, below, grpc, amqp, forgets, .. } = self;
-        let (folder, binary, below) = (folder.clone(), binary.clone(), below.clone());
-        Self { folder, binary, data, below, grpc: *grpc, amqp: *amqp, forgets: *forgets }
+        let Self { folder, binary, below, words, grpc, amqp, forgets, .. } = self;
+        let (folder, binary, below, words) = (folder.clone(), binary.clone(), below.clone(), words.clone());
+        Self { folder, binary, data, below, words, grpc: *grpc, amqp: *amqp, forgets: *forgets }
     }
 
     /// The same campaign with the broker below another program, whose words come first.
@@ -102,7 +104,12 @@ impl Home {
         words.push(self.binary.display().to_string());
         let door = |open: bool| if open { "127.0.0.1:0" } else { "none" };
         let (grpc, amqp) = (door(self.grpc), door(self.amqp));
-        words.extend(["serve", "--http", "127.0.0.1:0", "--grpc", grpc, "--amqp", amqp, "--data"].map(String::from));
+        words.extend(["serve", "--http", "127.0.0.1:0", "--amqp", amqp].map(String::from));
+        if !self.words.iter().any(|word| word == "--grpc") {
+            words.extend(["--grpc", grpc].map(String::from));
+        }
+        words.extend(self.words.iter().cloned());
+        words.push(String::from("--data"));
         words.push(self.data().display().to_string());
         words.push(String::from("--admin-password-file"));
         words.push(self.folder.join("password").display().to_string());
