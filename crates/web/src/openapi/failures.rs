@@ -59,9 +59,9 @@ pub(super) fn of(id: &str, operation: &Operation) -> Failures {
 fn own(id: &str) -> &'static [Code] {
     use Code::*;
     match id {
-        "list_queues" | "list_topics" | "list_exchanges" | "list_bindings" | "list_policies" | "delete_policy" => {
-            &[NamespaceNotFound]
-        }
+        "list_queues" | "list_topics" | "list_exchanges" | "list_bindings" | "delete_policy" => &[NamespaceNotFound],
+        // It has no parameter of its own, but the namespace of its longer path.
+        "list_policies" => &[NamespaceNotFound, NameInvalid],
         "set_policy" => &[NamespaceNotFound, LimitReached],
         "create_queue" => &[NamespaceNotFound, QueueNotFound, QueueExists, LimitReached],
         "describe_queue" | "peek_messages" | "cancel_messages" | "purge_queue" => {

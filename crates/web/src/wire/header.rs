@@ -305,11 +305,12 @@ impl ToSchema for HeaderValue {
 impl PartialSchema for Headers {
     fn schema() -> RefOr<Schema> {
         let value = utoipa::openapi::Ref::from_schema_name("HeaderValue");
-        let several = ArrayBuilder::new().items(value.clone()).max_items(Some(model::limits::HEADERS_MAX));
+        // The headers of a message are fewer; a table among their values is bounded by the number of all values.
+        let several = ArrayBuilder::new().items(value.clone()).max_items(Some(model::limits::HEADER_VALUES_MAX));
         let values: Schema = OneOfBuilder::new().item(value).item(several).into();
         ObjectBuilder::new()
             .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(values))))
-            .max_properties(Some(model::limits::HEADERS_MAX))
+            .max_properties(Some(model::limits::HEADER_VALUES_MAX))
             .description(Some("Named values beside the body; a name that repeats has an array of values."))
             .into()
     }
