@@ -34,7 +34,7 @@ const HASH_BYTES: usize = 16;
 pub(crate) fn routes() -> Router<Door> {
     Router::new()
         .route("/bindings", get(list))
-        .route("/bindings/{vhost}", get(list_in))
+        .route("/bindings/{vhost}", get(list))
         .route("/bindings/{vhost}/e/{source}/{kind}/{destination}", get(between).post(bind))
         .route("/bindings/{vhost}/e/{source}/{kind}/{destination}/{properties}", get(describe).delete(unbind))
         .route("/queues/{vhost}/{name}/bindings", get(of_queue))
@@ -99,29 +99,21 @@ fn own(namespace: &NamespaceName, queue: &str) -> Value {
     })
 }
 
-async fn list(State(door): State<Door>, Authenticated(caller): Authenticated, paging: Paging) -> Answer {
-    listed(&door, &caller, None, &paging).await
-}
-
-async fn list_in(
+async fn list(
     State(door): State<Door>,
     Authenticated(caller): Authenticated,
-    Path(vhost): Path<String>,
+    vhost: Option<Path<String>>,
     paging: Paging,
 ) -> Answer {
-    listed(&door, &caller, Some(&vhost), &paging).await
-}
-
-async fn listed(door: &Door, caller: &Caller, vhost: Option<&str>, paging: &Paging) -> Answer {
     let mut gathering = paging.gather();
-    for namespace in lists::hosts(door, caller, vhost).await? {
+    for namespace in lists::hosts(&door, &caller, vhost.as_deref().map(String::as_str)).await? {
         let of_default = |kept: Kept| match &kept {
             Kept::Queue(_) => gathering.offer(kept.name(), || own(&namespace, kept.name())),
             Kept::Stream(_) => Ok(()),
         };
-        lists::each_queue(door, caller, &namespace, of_default).await?;
+        lists::each_queue(&door, &caller, &namespace, of_default).await?;
         let take = |binding: Binding| gathering.offer(binding.destination.name(), || shown(&binding));
-        lists::each_binding(door, caller, &namespace, take).await?;
+        lists::each_binding(&door, &caller, &namespace, take).await?;
     }
     Ok(document(&gathering.finish()?))
 }

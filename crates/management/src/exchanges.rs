@@ -22,28 +22,20 @@ use crate::{arguments, host, lists};
 pub(crate) fn routes() -> Router<Door> {
     Router::new()
         .route("/exchanges", get(list))
-        .route("/exchanges/{vhost}", get(list_in))
+        .route("/exchanges/{vhost}", get(list))
         .route("/exchanges/{vhost}/{name}", get(describe).put(declare).delete(remove))
 }
 
-async fn list(State(door): State<Door>, Authenticated(caller): Authenticated, paging: Paging) -> Answer {
-    listed(&door, &caller, None, &paging).await
-}
-
-async fn list_in(
+async fn list(
     State(door): State<Door>,
     Authenticated(caller): Authenticated,
-    Path(vhost): Path<String>,
+    vhost: Option<Path<String>>,
     paging: Paging,
 ) -> Answer {
-    listed(&door, &caller, Some(&vhost), &paging).await
-}
-
-async fn listed(door: &Door, caller: &Caller, vhost: Option<&str>, paging: &Paging) -> Answer {
     let mut gathering = paging.gather();
-    for namespace in lists::hosts(door, caller, vhost).await? {
+    for namespace in lists::hosts(&door, &caller, vhost.as_deref().map(String::as_str)).await? {
         let take = |one: ExchangeDescription| gathering.offer(one.exchange.name.as_str(), || shown(&one));
-        lists::each_exchange(door, caller, &namespace, take).await?;
+        lists::each_exchange(&door, &caller, &namespace, take).await?;
     }
     Ok(document(&gathering.finish()?))
 }

@@ -24,7 +24,7 @@ pub(crate) fn routes() -> Router<Door> {
     let parameters = || get(not_there).put(no_parameter).delete(not_there);
     Router::new()
         .route("/policies", get(list))
-        .route("/policies/{vhost}", get(list_in))
+        .route("/policies/{vhost}", get(list))
         .route("/policies/{vhost}/{name}", get(describe).put(put).delete(remove))
         .route("/operator-policies", get(none))
         .route("/operator-policies/{vhost}", get(none))
@@ -63,20 +63,12 @@ pub(crate) async fn of(door: &Door, caller: &Caller, namespace: &NamespaceName) 
     Ok(door.call(caller, ListPolicies { namespace: namespace.clone() }).await?.policies)
 }
 
-async fn listed(door: &Door, caller: &Caller, vhost: Option<&str>) -> Answer {
+async fn list(State(door): State<Door>, Authenticated(caller): Authenticated, vhost: Option<Path<String>>) -> Answer {
     let mut items = Vec::new();
-    for namespace in lists::hosts(door, caller, vhost).await? {
-        items.extend(of(door, caller, &namespace).await?.iter().map(shown));
+    for namespace in lists::hosts(&door, &caller, vhost.as_deref().map(String::as_str)).await? {
+        items.extend(of(&door, &caller, &namespace).await?.iter().map(shown));
     }
     Ok(document(&Value::Array(items)))
-}
-
-async fn list(State(door): State<Door>, Authenticated(caller): Authenticated) -> Answer {
-    listed(&door, &caller, None).await
-}
-
-async fn list_in(State(door): State<Door>, Authenticated(caller): Authenticated, Path(vhost): Path<String>) -> Answer {
-    listed(&door, &caller, Some(&vhost)).await
 }
 
 async fn found(door: &Door, caller: &Caller, vhost: &str, name: &str) -> Result<Policy, Trouble> {

@@ -26,35 +26,27 @@ pub(crate) fn routes() -> Router<Door> {
     Router::new()
         .route("/queues", get(list))
         .route("/queues/detailed", get(list))
-        .route("/queues/{vhost}", get(list_in))
+        .route("/queues/{vhost}", get(list))
         .route("/queues/{vhost}/{name}", get(describe).put(declare).delete(remove))
         .route("/queues/{vhost}/{name}/contents", delete(purge))
         .route("/rebalance/queues", axum::routing::post(|| async { done() }))
 }
 
-async fn list(State(door): State<Door>, Authenticated(caller): Authenticated, paging: Paging) -> Answer {
-    listed(&door, &caller, None, &paging).await
-}
-
-async fn list_in(
+async fn list(
     State(door): State<Door>,
     Authenticated(caller): Authenticated,
-    Path(vhost): Path<String>,
+    vhost: Option<Path<String>>,
     paging: Paging,
 ) -> Answer {
-    listed(&door, &caller, Some(&vhost), &paging).await
-}
-
-async fn listed(door: &Door, caller: &Caller, vhost: Option<&str>, paging: &Paging) -> Answer {
     let mut gathering = paging.gather();
-    for namespace in lists::hosts(door, caller, vhost).await? {
+    for namespace in lists::hosts(&door, &caller, vhost.as_deref().map(String::as_str)).await? {
         let take = |kept: Kept| {
             gathering.offer(kept.name(), || match &kept {
-                Kept::Queue(queue) => shown(door, queue),
-                Kept::Stream(topic) => streams::shown(door, topic),
+                Kept::Queue(queue) => shown(&door, queue),
+                Kept::Stream(topic) => streams::shown(&door, topic),
             })
         };
-        lists::each_queue(door, caller, &namespace, take).await?;
+        lists::each_queue(&door, &caller, &namespace, take).await?;
     }
     Ok(document(&gathering.finish()?))
 }
