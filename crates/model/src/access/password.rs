@@ -8,12 +8,6 @@ use std::sync::Arc;
 use crate::caller::Secret;
 use crate::refusal::Refusal;
 
-/// Bytes of the salt in front of RabbitMQ's digests.
-const SALT_BYTES: usize = 4;
-/// What stands before a SHA-256 with its salt.
-const SHA256: &str = "$rabbit-sha256$";
-/// What stands before a SHA-512 with its salt.
-const SHA512: &str = "$rabbit-sha512$";
 /// What no password fits.
 const NOBODYS: &str = "!";
 
@@ -37,12 +31,19 @@ impl From<Secret> for NewPassword {
 pub struct ImportedHash(Arc<str>);
 
 impl ImportedHash {
+    /// Bytes of the salt in front of RabbitMQ's digests.
+    pub const SALT_BYTES: usize = 4;
+    /// What stands before a SHA-256 with its salt in the text that is kept.
+    pub const SHA256: &'static str = "$rabbit-sha256$";
+    /// What stands before a SHA-512 with its salt in the text that is kept.
+    pub const SHA512: &'static str = "$rabbit-sha512$";
+
     /// RabbitMQ's `rabbit_password_hashing_sha256`: base64 of four bytes of salt and the digest.
     ///
     /// # Errors
     /// `ArgumentInvalid` when the text is not that.
     pub fn sha256(base64: &str) -> Result<Self, Refusal> {
-        Self::salted(SHA256, base64, SALT_BYTES + 32)
+        Self::salted(Self::SHA256, base64, Self::SALT_BYTES + 32)
     }
 
     /// RabbitMQ's `rabbit_password_hashing_sha512`, of the same form.
@@ -50,7 +51,7 @@ impl ImportedHash {
     /// # Errors
     /// `ArgumentInvalid` when the text is not that.
     pub fn sha512(base64: &str) -> Result<Self, Refusal> {
-        Self::salted(SHA512, base64, SALT_BYTES + 64)
+        Self::salted(Self::SHA512, base64, Self::SALT_BYTES + 64)
     }
 
     /// What no password fits: the user cannot log in by one.
@@ -72,7 +73,7 @@ impl ImportedHash {
     /// # Errors
     /// `ArgumentInvalid` when it is of no form that is known.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        match (text, text.strip_prefix(SHA256), text.strip_prefix(SHA512)) {
+        match (text, text.strip_prefix(Self::SHA256), text.strip_prefix(Self::SHA512)) {
             (NOBODYS, _, _) => Ok(Self::nobodys()),
             (_, Some(base64), _) => Self::sha256(base64),
             (_, _, Some(base64)) => Self::sha512(base64),

@@ -5,14 +5,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::access::ImportedHash;
 use model::caller::Secret;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
-/// Bytes of the salt.
-const SALT_BYTES: usize = 4;
-const SHA256: &str = "$rabbit-sha256$";
-const SHA512: &str = "$rabbit-sha512$";
+const SHA256: &str = ImportedHash::SHA256;
+const SHA512: &str = ImportedHash::SHA512;
 
 /// Whether what is kept of a password is such a hash.
 pub(crate) fn is_imported(hash: &str) -> bool {
@@ -27,7 +26,7 @@ pub(super) fn verify(hash: &str, password: &Secret) -> Option<bool> {
         (None, None) => return None,
     };
     let Ok(bytes) = STANDARD.decode(digits) else { return Some(false) };
-    let Some((salt, digest)) = bytes.split_at_checked(SALT_BYTES) else { return Some(false) };
+    let Some((salt, digest)) = bytes.split_at_checked(ImportedHash::SALT_BYTES) else { return Some(false) };
     let own = if is_long { salted::<Sha512>(salt, password) } else { salted::<Sha256>(salt, password) };
     Some(own.as_slice().ct_eq(digest).into())
 }
