@@ -20,9 +20,13 @@ pub(super) struct Account {
     counts: Counts,
     /// When the latest publish was sent that has been confirmed, in microseconds.
     pub(super) last_confirmed_sent: u64,
+    /// Numbers that were settled, as clients were told.
+    pub(super) settled: u64,
     never_sent: Vec<String>,
     wrong: Vec<String>,
     after_ack: Vec<String>,
+    settled_again: Vec<String>,
+    held_twice: Vec<String>,
     lost: BTreeSet<String>,
     epochs: Epochs,
     epochs_again: Vec<String>,
@@ -58,6 +62,30 @@ struct Stream {
     confirmed: BTreeSet<u64>,
     delivered: BTreeSet<u64>,
     settled: BTreeSet<u64>,
+    /// When a client was told that a message is settled, where it says so, in microseconds.
+    settled_at: BTreeMap<u64, u64>,
+    /// Leases that may go on: until when at least.
+    leased: BTreeMap<u64, u64>,
+    /// First deliveries since the last verdict, and the newest confirmed one before it.
+    firsts: Vec<u64>,
+    newest: Option<u64>,
+}
+
+impl Stream {
+    /// First deliveries of confirmed messages that came after one that was sent later.
+    fn out_of_order(&mut self) -> Vec<u64> {
+        let mut found = Vec::new();
+        for number in std::mem::take(&mut self.firsts) {
+            if !self.confirmed.contains(&number) {
+                continue;
+            }
+            if self.newest.is_some_and(|newest| number < newest) {
+                found.push(number);
+            }
+            self.newest = self.newest.max(Some(number));
+        }
+        found
+    }
 }
 
 impl Account {
@@ -110,21 +138,31 @@ impl Account {
                 *self.codes.entry(rest.get(2).copied().unwrap_or_default().to_owned()).or_default() += 1;
             }
             "unknown" => self.counts.unknown += count(&range()),
-            "delivered" => {
-                for number in numbers {
-                    self.counts.delivered += 1;
-                    if !stream.intended.contains(&number) {
-                        self.never_sent.push(format!("{label}/{number}"));
-                    }
-                    if stream.settled.contains(&number) {
-                        self.after_ack.push(format!("{label}/{number}"));
-                    }
-                    if !stream.delivered.insert(number) {
-                        self.counts.again += 1;
+            "delivered" => numbers.iter().for_each(|number| self.deliver(label, *number, u64::MAX)),
+            "leased" => {
+                if let [asked, came, lease, numbers @ ..] = numbers.as_slice() {
+                    for number in numbers {
+                        self.lease(label, *number, (*asked, *came, *lease));
+                        self.deliver(label, *number, *asked);
                     }
                 }
             }
-            "settled" => stream.settled.extend(numbers),
+            "settled" => {
+                self.settled += u64::try_from(numbers.len()).expect("a line is short");
+                stream.settled.extend(numbers);
+            }
+            "acked" => {
+                if let [at, numbers @ ..] = numbers.as_slice() {
+                    for number in numbers {
+                        self.settled += 1;
+                        stream.leased.remove(number);
+                        stream.settled_at.insert(*number, *at);
+                        if !stream.settled.insert(*number) {
+                            self.settled_again.push(format!("{label}/{number}"));
+                        }
+                    }
+                }
+            }
             "epoch" => {
                 if let [port, epoch, ..] = numbers.as_slice()
                     && !self.epochs.follows(*port, *epoch)
@@ -134,6 +172,47 @@ impl Account {
             }
             _ => self.wrong.push(line.to_owned()),
         }
+    }
+
+    /// A message came that was asked for at a time.
+    fn deliver(&mut self, label: &str, number: u64, asked: u64) {
+        let stream = self.streams.entry(label.to_owned()).or_default();
+        self.counts.delivered += 1;
+        if !stream.intended.contains(&number) {
+            self.never_sent.push(format!("{label}/{number}"));
+        }
+        // What was under way while somebody else settled it is no news of a message that came back.
+        let settled_before = stream.settled_at.get(&number).is_none_or(|at| *at < asked);
+        if stream.settled.contains(&number) && settled_before {
+            self.after_ack.push(format!("{label}/{number}"));
+        }
+        if stream.delivered.insert(number) {
+            stream.firsts.push(number);
+        } else {
+            self.counts.again += 1;
+        }
+    }
+
+    /// A lease began after it was asked for, and before it came.
+    fn lease(&mut self, label: &str, number: u64, (asked, came, lease): (u64, u64, u64)) {
+        let stream = self.streams.entry(label.to_owned()).or_default();
+        if stream.leased.insert(number, asked + lease).is_some_and(|until| came < until) {
+            self.held_twice.push(format!("{label}/{number}"));
+        }
+    }
+
+    /// The streams that have been read of.
+    pub(super) fn labels(&self) -> Vec<String> {
+        self.streams.keys().filter(|label| !label.is_empty()).cloned().collect()
+    }
+
+    /// Says which messages of a stream came out of order, and all leases and settlements that were not alone.
+    pub(super) fn judge_order(&mut self, label: &str, when: &str, report: &mut Report) {
+        let found = self.streams.get_mut(label).map(Stream::out_of_order).unwrap_or_default();
+        let found: Vec<String> = found.iter().map(|number| format!("{label}/{number}")).collect();
+        report.violations(&format!("{when}: first deliveries out of order"), &found);
+        report.violations(&format!("{when}: two leases at a time"), &std::mem::take(&mut self.held_twice));
+        report.violations(&format!("{when}: settled twice"), &std::mem::take(&mut self.settled_again));
     }
 
     pub(super) fn is_settled(&self, label: &str, number: u64) -> bool {
@@ -165,6 +244,45 @@ mod tests {
     use super::*;
     use crate::faults::door::Failed;
     use crate::faults::journal::Journal;
+
+    #[test]
+    fn order_leases_and_settlements_are_judged_by_their_times() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("ledger");
+        let journal = Journal::new(&path).expect("it can be written");
+        let mut account = Account::new(&path);
+        journal.intend("a", (0, 4)).expect("it can be written");
+        journal.outcome("a", (0, 3), &Ok(())).expect("it can be written");
+        let mut seen = |lines: &[Line]| {
+            for line in lines {
+                match line {
+                    Line::Leased(times, number) => journal.leased("a", *times, &[*number]),
+                    Line::Acked(at, number) => journal.acked("a", *at, &[*number]),
+                }
+                .expect("it can be written");
+            }
+            account.read_on().expect("it can be read");
+            let mut report = Report::default();
+            account.judge("a", "now", &mut report);
+            account.judge_order("a", "now", &mut report);
+            report.violations.retain(|what| !what.contains("lost"));
+            report.violations
+        };
+        assert_eq!(seen(&[Line::Leased((10, 12, 5), 0), Line::Leased((14, 16, 5), 0)]), [""; 0], "the first was over");
+        assert_eq!(seen(&[Line::Leased((15, 17, 5), 0)]), ["now: two leases at a time: 1 of them: a/0"]);
+        assert_eq!(seen(&[Line::Acked(20, 0), Line::Leased((19, 30, 5), 0)]), [""; 0], "it was under way");
+        assert_eq!(seen(&[Line::Leased((31, 32, 5), 0)]).len(), 1);
+        assert_eq!(seen(&[Line::Acked(33, 0)]), ["now: settled twice: 1 of them: a/0"]);
+        let times = (40, 41, 5);
+        assert_eq!(seen(&[Line::Leased(times, 2), Line::Leased(times, 4), Line::Leased(times, 3)]), [""; 0]);
+        assert_eq!(seen(&[Line::Leased(times, 1)]), ["now: first deliveries out of order: 1 of them: a/1"]);
+    }
+
+    /// A line of the test above.
+    enum Line {
+        Leased((u64, u64, u64), u64),
+        Acked(u64, u64),
+    }
 
     #[test]
     fn each_fault_is_found_in_the_file_and_said_once() {

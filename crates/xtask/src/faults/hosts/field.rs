@@ -1,0 +1,165 @@
+//! One cluster with its gateways and clients, and the runs that it goes through.
+//! Invariant: a run counts only with real traffic before the harm, and during it where a majority can work.
+//! Used by the root of this folder; what a run found goes to `findings`.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::clients::{Clients, Pace};
+use super::findings::Finding;
+use super::harm::Harm;
+use super::members::{Gateway, Members};
+use super::network::Host;
+use crate::faults::chance::Chance;
+use crate::faults::limits::{CLUSTER_GATEWAYS, PAUSE};
+use crate::faults::milliseconds;
+use crate::faults::process::Home;
+use crate::faults::report::Report;
+
+/// A cluster at work.
+pub(super) struct Field {
+    pub(super) members: Members,
+    gateways: Vec<Gateway>,
+    gateway_killed: usize,
+}
+
+/// How long the parts of a run are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    before: Duration,
+    during: Duration,
+    after: Duration,
+}
+
+impl Times {
+    /// Parts of a run of so many seconds.
+    pub(super) fn of(seconds: u64) -> Self {
+        let part = |twentieths: u64| Duration::from_millis(seconds * 50 * twentieths);
+        Self { before: part(5), during: part(10), after: part(5) }
+    }
+}
+
+impl Field {
+    /// Grows a cluster, and puts gateways before it.
+    pub(super) fn new(home: &Home, nodes: u64) -> Result<(Self, Clients), String> {
+        let members = Members::grow(home, nodes)?;
+        let mut gateways = Vec::new();
+        for number in 0..CLUSTER_GATEWAYS {
+            gateways.push(Gateway::start(home, number)?);
+        }
+        let doors = gateways.iter().map(Gateway::door).collect::<Result<Vec<_>, String>>()?;
+        let clients = Clients::new(home, doors)?;
+        Ok((Self { members, gateways, gateway_killed: 0 }, clients))
+    }
+
+    pub(super) fn kill(&mut self, places: &[usize]) {
+        places.iter().for_each(|at| self.members.all[*at].kill());
+    }
+
+    /// Kills one gateway, another one each time, and starts it again.
+    pub(super) fn kill_gateway(&mut self) -> Result<(), String> {
+        let at = self.gateway_killed % self.gateways.len();
+        self.gateway_killed += 1;
+        self.gateways[at].kill();
+        self.gateways[at].again()
+    }
+
+    /// The node at one place hears nothing any more from that at another.
+    pub(super) fn deafen(&self, deaf: usize, other: usize) -> Result<(), String> {
+        self.members.all[deaf].host.drop_from(&self.members.all[other].host)
+    }
+
+    /// These and those hear nothing from each other.
+    pub(super) fn part(&self, these: &[usize], those: &[usize]) -> Result<(), String> {
+        for this in these {
+            for that in those {
+                self.deafen(*this, *that)?;
+                self.deafen(*that, *this)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A node hears nothing from the gateways either.
+    pub(super) fn cut_from_gateways(&self, place: usize) -> Result<(), String> {
+        self.gateways.iter().try_for_each(|gateway| self.members.all[place].host.drop_from(&gateway.host))
+    }
+
+    /// Each node hears its two neighbours alone; of three nodes two do not hear each other.
+    pub(super) fn ring(&self) -> Result<(), String> {
+        let count = self.members.all.len();
+        if count == 3 {
+            return self.part(&[0], &[1]);
+        }
+        for at in 0..count {
+            for step in 2..count - 1 {
+                self.deafen(at, (at + step) % count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does something for each node and each other one.
+    pub(super) fn among(&self, act: impl Fn(&Host, &Host) -> Result<(), String>) -> Result<(), String> {
+        for here in &self.members.all {
+            for there in self.members.all.iter().filter(|there| there.host != here.host) {
+                act(&here.host, &there.host)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A node goes for ever with its disk, and a new one comes on its host.
+    pub(super) fn replace(&mut self, place: usize) -> Result<(), String> {
+        let host = self.members.remove(place)?;
+        self.members.join(host)
+    }
+
+    /// One run: work, harm, work, and the verdict.
+    pub(super) fn run(
+        &mut self,
+        (harm, when): (Harm, &str),
+        times: Times,
+        clients: &Clients,
+        chance: &mut Chance,
+        report: &mut Report,
+    ) -> Result<Finding, String> {
+        let violations = report.violations.len();
+        let seed = chance.next();
+        let mut struck = Instant::now();
+        let (mut before, mut during) = (0, 0);
+        let begun = clients.confirmed();
+        clients.during(Pace::USUAL, seed, || -> Result<(), String> {
+            let start = Instant::now();
+            thread::sleep(times.before);
+            before = rate(clients.confirmed() - begun, start);
+            let leader = self.members.leader()?;
+            struck = Instant::now();
+            let until = struck + times.during;
+            let confirmed = clients.confirmed();
+            harm.strike(self, leader, chance)?;
+            harm.go_on(self, leader, until)?;
+            during = rate(clients.confirmed() - confirmed, struck);
+            harm.heal(self, leader)?;
+            thread::sleep(times.after);
+            Ok(())
+        })??;
+        clients.check(when, report)?;
+        let confirms = clients.confirms();
+        let over = struck + times.during;
+        Ok(Finding::new(harm, (before, during), clients.confirmed() - begun, &confirms, (struck, over))
+            .with_violations(report.violations.len() - violations))
+    }
+
+    /// Asks all nodes to end.
+    pub(super) fn stop(mut self) -> Result<(), String> {
+        self.gateways.iter_mut().for_each(Gateway::kill);
+        thread::sleep(PAUSE);
+        self.members.stop()
+    }
+}
+
+/// So many things in a second, since a time.
+fn rate(count: u64, since: Instant) -> u64 {
+    count * 1000 / milliseconds(since.elapsed()).max(1)
+}
