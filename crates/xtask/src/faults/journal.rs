@@ -73,10 +73,11 @@ impl Journal {
         self.list("settled", label, numbers)
     }
 
-    /// Messages came with a lease: when they were asked for, when they came, and how long it is, in microseconds.
-    pub(super) fn leased(&self, label: &str, times: (u64, u64, u64), numbers: &[u64]) -> Result<(), String> {
-        let (asked, came, lease) = times;
-        self.list("leased", &format!("{label} {asked} {came} {lease}"), numbers)
+    /// Messages came with a lease: when they were asked for, when they came, and how long it is, in microseconds; and the
+    /// leadership that gave it.
+    pub(super) fn leased(&self, label: &str, lease: (u64, u64, u64, u64), numbers: &[u64]) -> Result<(), String> {
+        let (asked, came, length, epoch) = lease;
+        self.list("leased", &format!("{label} {asked} {came} {length} {epoch}"), numbers)
     }
 
     /// Acks were confirmed, by then.

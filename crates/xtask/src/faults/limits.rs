@@ -164,8 +164,10 @@ pub(super) const CLUSTER_AWAY_MS: (u64, u64) = (2_000, 6_000);
 /// Longest time without a confirmation while a majority of them runs.
 pub(super) const CLUSTER_GAP_MS: u64 = 5_000;
 
-/// Keys of each publisher of a cluster with hosts of its own.
-pub(super) const KEYS_OF_A_CLUSTER: u64 = 8;
+/// Publishers to a cluster with hosts of its own: so many that a slow network does not make them slow.
+pub(super) const CLUSTER_PUBLISHERS: u64 = 8;
+/// Keys of each of them.
+pub(super) const KEYS_OF_A_CLUSTER: u64 = 4;
 /// How long its consumers hold messages.
 pub(super) const CLUSTER_LEASE_MS: u64 = 3_000;
 /// Of so many receives, one is settled only when its leases are over.

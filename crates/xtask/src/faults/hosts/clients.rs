@@ -18,8 +18,8 @@ use crate::faults::chance::Chance;
 use crate::faults::door::{Delivery, Door, Failed};
 use crate::faults::journal::{Journal, now};
 use crate::faults::limits::{
-    ANSWER_MAX, CLUSTER_LATE_ONE_IN, CLUSTER_LEASE_MS, DRAIN_BATCH, DRAIN_MAX, KEYS_OF_A_CLUSTER, PAUSE, TRAFFIC_BATCH,
-    TRAFFIC_PUBLISHERS,
+    ANSWER_MAX, CLUSTER_LATE_ONE_IN, CLUSTER_LEASE_MS, CLUSTER_PUBLISHERS, DRAIN_BATCH, DRAIN_MAX, KEYS_OF_A_CLUSTER,
+    PAUSE, TRAFFIC_BATCH,
 };
 use crate::faults::process::Home;
 use crate::faults::report::{Counts, Report};
@@ -40,7 +40,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// What the runs of faults have.
-    pub(super) const USUAL: Self = Self { batch: TRAFFIC_BATCH, each: 220 };
+    pub(super) const USUAL: Self = Self { batch: TRAFFIC_BATCH, each: 110 };
 }
 
 /// A publish that was confirmed: whose, and when it was confirmed.
@@ -102,7 +102,7 @@ impl Clients {
         door.create(QUEUE, &settings)?;
         let made = door.ask("PUT", &format!("/v1/topics/{TOPIC}"), &json!({}));
         made.map_err(|failed| format!("cannot create {TOPIC}: {failed}"))?;
-        let next = (0..TRAFFIC_PUBLISHERS * KEYS_OF_A_CLUSTER).map(|_| AtomicU64::new(0)).collect();
+        let next = (0..CLUSTER_PUBLISHERS * KEYS_OF_A_CLUSTER).map(|_| AtomicU64::new(0)).collect();
         let (topic_read, confirmed) = (AtomicU64::new(0), AtomicU64::new(0));
         let (confirms, forgets) = (Mutex::new(Vec::new()), home.forgets);
         Ok(Self { token, journal, account, gateways, next, topic_read, confirms, confirmed, forgets })
@@ -140,7 +140,7 @@ impl Clients {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let mut clients = Vec::new();
-            for client in 0..TRAFFIC_PUBLISHERS {
+            for client in 0..CLUSTER_PUBLISHERS {
                 let (over, chance) = (&over, Chance::new(seed.wrapping_add(client)));
                 clients.push(scope.spawn(move || self.publish(client, pace, chance, over)));
             }
@@ -157,7 +157,7 @@ impl Clients {
         })
     }
 
-    /// Publishes batches, each of one key; the first publisher sends every fourth of its to the topic.
+    /// Publishes batches, each of one key; one key of the first publisher goes to the topic.
     fn publish(&self, client: u64, pace: Pace, mut chance: Chance, over: &AtomicBool) -> Result<(), String> {
         let mut way = Way::new(self, client);
         let mut due = Instant::now();
@@ -244,9 +244,10 @@ impl Clients {
             Ok(deliveries) => deliveries,
             Err(failed) => return Ok(Err(failed)),
         };
-        let times = (asked, now(), lease_ms * 1000);
+        let came = now();
+        let epoch = deliveries.first().and_then(Delivery::epoch).unwrap_or_default();
         for (label, numbers) in self.sorted(&deliveries)? {
-            self.journal.leased(&label, times, &numbers)?;
+            self.journal.leased(&label, (asked, came, lease_ms * 1000, epoch), &numbers)?;
         }
         Ok(Ok(deliveries))
     }
@@ -307,7 +308,7 @@ impl Clients {
     }
 
     fn drain(&self, way: &mut Way<'_>) -> Result<(), String> {
-        const LEASE_MS: u64 = 30_000;
+        const LEASE_MS: u64 = 5_000;
         let start = Instant::now();
         let mut last = String::from("messages are left");
         while start.elapsed() < DRAIN_MAX {

@@ -127,6 +127,8 @@ impl Field {
         let violations = report.violations.len();
         let seed = chance.next();
         let mut struck = Instant::now();
+        // When the harm was complete: some take several commands.
+        let mut done = struck;
         let (mut before, mut during) = (0, 0);
         let begun = clients.confirmed();
         clients.during(Pace::USUAL, seed, || -> Result<(), String> {
@@ -138,6 +140,7 @@ impl Field {
             let until = struck + times.during;
             let confirmed = clients.confirmed();
             harm.strike(self, leader, chance)?;
+            done = Instant::now();
             harm.go_on(self, leader, until)?;
             during = rate(clients.confirmed() - confirmed, struck);
             harm.heal(self, leader)?;
@@ -147,7 +150,7 @@ impl Field {
         clients.check(when, report)?;
         let confirms = clients.confirms();
         let over = struck + times.during;
-        Ok(Finding::new(harm, (before, during), clients.confirmed() - begun, &confirms, (struck, over))
+        Ok(Finding::new(harm, (before, during), clients.confirmed() - begun, &confirms, (struck, done, over))
             .with_violations(report.violations.len() - violations))
     }
 

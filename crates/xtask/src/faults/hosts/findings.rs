@@ -33,10 +33,10 @@ impl Finding {
         rates: (u64, u64),
         confirmed: u64,
         confirms: &[Confirm],
-        (struck, over): (Instant, Instant),
+        (struck, done, over): (Instant, Instant, Instant),
     ) -> Self {
         let after = |at: Instant| milliseconds(at.saturating_duration_since(struck));
-        let next = confirms.iter().filter(|one| struck <= one.sent).map(|one| after(one.at)).min();
+        let next = confirms.iter().filter(|one| done <= one.sent).map(|one| after(one.at)).min();
         let mut last = BTreeMap::<u64, Instant>::new();
         let mut silences = BTreeMap::<u64, u64>::new();
         for confirm in confirms {
@@ -107,7 +107,7 @@ pub(super) fn sum(findings: &[Finding], report: &mut Report) {
         if of.is_empty() {
             continue;
         }
-        let [next50, next90, next99, next] = quantiles(of.iter().map(|one| one.next));
+        let [next50, next90, next99, next] = quantiles(of.iter().map(|one| one.next).filter(|next| *next != u64::MAX));
         let [silent50, silent90, silent99, silent] = quantiles(of.iter().flat_map(|one| one.silences.clone()));
         let (before, during) = (of.iter().map(|one| one.rates.0).min(), of.iter().map(|one| one.rates.1).min());
         report.line(format_args!(
@@ -134,10 +134,10 @@ pub(super) fn sum(findings: &[Finding], report: &mut Report) {
         (Wanted::Planned, PLANNED_GAP_MS, "planned move"),
         (Wanted::CutOff, CUT_OFF_GAP_MS, "leader paused or cut off"),
     ] {
-        let of: Vec<u64> = findings.iter().filter(|one| one.harm.wanted() == wanted).map(|one| one.next).collect();
+        let of: Vec<&Finding> = findings.iter().filter(|one| one.harm.wanted() == wanted).collect();
         if !of.is_empty() {
-            let [_, _, most, _] = quantiles(of.iter().copied());
-            let name = format!("{name}, until the next confirm, p99 of {}", of.len());
+            let [_, _, most, _] = quantiles(of.iter().flat_map(|one| one.silences.clone()));
+            let name = format!("{name}, longest silence of a client, p99 of {} runs", of.len());
             report.at_most(&name, most, limit, "ms");
         }
     }
@@ -156,7 +156,7 @@ mod tests {
         let confirm = |client, sent, came| Confirm { client, sent: at(sent), at: at(came) };
         let confirms =
             [confirm(0, 10, 20), confirm(1, 10, 30), confirm(0, 90, 700), confirm(1, 800, 900), confirm(0, 900, 950)];
-        let finding = Finding::new(Harm::KillLeader, (600, 200), 5, &confirms, (at(100), at(1000)));
+        let finding = Finding::new(Harm::KillLeader, (600, 200), 5, &confirms, (at(100), at(120), at(1000)));
         assert_eq!((finding.next, finding.silences.as_slice()), (800, [600, 800].as_slice()));
         assert_eq!(Finding::from_json(&finding.to_json()), Some(finding));
     }

@@ -161,10 +161,10 @@ impl Harm {
                 return field.cut_from_gateways(leader);
             }
             Self::Ring => return field.ring(),
-            Self::DelayLeader => return field.members.all[leader].host.delay("40+20"),
-            Self::DelayAll => return field.members.all.iter().try_for_each(|member| member.host.delay("15+10")),
+            Self::DelayLeader => return field.members.all[leader].host.delay("20+4"),
+            Self::DelayAll => return field.members.all.iter().try_for_each(|member| member.host.delay("8+2")),
             Self::Loss => {
-                let percent = chance.between((2, 8));
+                let percent = chance.between((1, 5));
                 return field.among(|here, there| here.lose_from(there, percent));
             }
             Self::Squeeze => return field.members.all[leader].host.squeeze("16mbit"),
