@@ -17,9 +17,9 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 
 use super::{Effect, RemoteSettings, answer};
 use crate::limits::{
-    BACKOFF_FIRST, BACKOFF_MAX, CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, GRPC_MESSAGE_BYTES_MAX, KEEPALIVE_INTERVAL,
-    KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT, KEEPALIVE_TIMEOUT_AMONG, LANE_STREAMS_MAX, LANES_MAX,
-    STREAM_WINDOW_BYTES,
+    BACKOFF_FIRST, BACKOFF_MAX, CONNECT_TIMEOUT, CONNECT_TIMEOUT_AMONG, CONNECTION_WINDOW_BYTES,
+    GRPC_MESSAGE_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT, KEEPALIVE_TIMEOUT_AMONG,
+    LANE_STREAMS_MAX, LANES_MAX, STREAM_WINDOW_BYTES,
 };
 
 /// An endpoint or its authority cannot be used as it is written.
@@ -205,13 +205,13 @@ fn target(text: &str, settings: &RemoteSettings) -> Result<Target, EndpointInval
     }
     // Who asks for a certificate is a node of a cluster.
     let has_others = settings.endpoints.len() > 1 || settings.identity_pem.is_some();
-    let (interval, timeout) = match has_others {
-        true => (KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT_AMONG),
-        false => (KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT),
+    let (interval, timeout, connect) = match has_others {
+        true => (KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT_AMONG, CONNECT_TIMEOUT_AMONG),
+        false => (KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, CONNECT_TIMEOUT),
     };
     let mut endpoint = Endpoint::from_shared(text.to_owned())
         .map_err(|error| invalid(error.to_string()))?
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(connect)
         .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -220,7 +220,7 @@ fn target(text: &str, settings: &RemoteSettings) -> Result<Target, EndpointInval
         .keep_alive_while_idle(true);
     if text.starts_with("https://") {
         // A process that stands still takes a connection and never shakes hands.
-        let mut tls = ClientTlsConfig::new().timeout(CONNECT_TIMEOUT);
+        let mut tls = ClientTlsConfig::new().timeout(connect);
         if let Some(pem) = &settings.authority_pem {
             tls = tls.ca_certificate(Certificate::from_pem(pem));
         }
