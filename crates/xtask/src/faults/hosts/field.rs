@@ -45,7 +45,7 @@ impl Field {
         let members = Members::grow(home, nodes)?;
         let mut gateways = Vec::new();
         for number in 0..CLUSTER_GATEWAYS {
-            gateways.push(Gateway::start(home, number)?);
+            gateways.push(Gateway::start(home, number, nodes)?);
         }
         let doors = gateways.iter().map(Gateway::door).collect::<Result<Vec<_>, String>>()?;
         let clients = Clients::new(home, doors)?;

@@ -18,8 +18,6 @@ use crate::faults::process::{Broker, Home};
 const FIRST: u8 = 10;
 /// The address of the first gateway.
 const FIRST_GATEWAY: u8 = 100;
-/// How many addresses of nodes a gateway knows: those of nodes that come later, too.
-const KNOWN: u8 = 5;
 
 /// One node.
 pub(super) struct Member {
@@ -244,11 +242,12 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// The one of this number, in front of all nodes.
-    pub(super) fn start(home: &Home, number: u8) -> Result<Self, String> {
+    /// The one of this number, in front of so many nodes: also of those that come later.
+    pub(super) fn start(home: &Home, number: u8, nodes: u64) -> Result<Self, String> {
         let host = Host::new(FIRST_GATEWAY + number)?;
         let address = host.address();
-        let doors = (FIRST..FIRST + KNOWN).map(|number| format!("http://{}:8081", Host::address_of(number)));
+        let numbers = (FIRST..).take(usize::try_from(nodes).expect("nodes are few"));
+        let doors = numbers.map(|number| format!("http://{}:8081", Host::address_of(number)));
         let (brokers, http) = (doors.collect::<Vec<_>>().join(","), format!("{address}:8080"));
         let words = ["gateway", "--brokers", &brokers, "--http", &http, "--grpc", "none", "--amqp", "none"];
         let program = [home.binary.display().to_string()];
