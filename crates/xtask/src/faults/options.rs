@@ -22,6 +22,7 @@ const OPTIONS: &str = "
   --mutant-binary PATH  a program that was built with deliberate faults
   --namespaces     cluster: each node and gateway in a network namespace; many more kinds of harm
   --nodes N        cluster: so many nodes (3)
+  --disks          cluster: each node on a disk of its own, whose power goes, or which is slow
   --seconds N      cluster: how long a run is (40)
   --harm NAME      cluster: only this kind, and others that are named so
   --side-by-side N cluster: so many clusters at a time, with --runs in all (1)
@@ -43,6 +44,8 @@ pub(super) struct FieldOptions {
     pub(super) namespaces: bool,
     pub(super) nodes: u64,
     pub(super) seconds: u64,
+    /// Whether each node has a disk that the campaign serves.
+    pub(super) disks: bool,
     /// The kinds of harm by name; all when there is none.
     pub(super) harms: Vec<String>,
     pub(super) side_by_side: u64,
@@ -53,7 +56,7 @@ pub(super) struct FieldOptions {
 impl Default for FieldOptions {
     fn default() -> Self {
         let (nodes, seconds, side_by_side) = (CLUSTER_NODES, CLUSTER_RUN_S, 1);
-        Self { namespaces: false, nodes, seconds, harms: Vec::new(), side_by_side, inside: None }
+        Self { namespaces: false, nodes, seconds, disks: false, harms: Vec::new(), side_by_side, inside: None }
     }
 }
 
@@ -129,6 +132,7 @@ pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
                 options.mutant_binary = Some(file);
             }
             "--namespaces" => options.field.namespaces = true,
+            "--disks" => options.field.disks = true,
             "--nodes" => options.field.nodes = number(value()?)?,
             "--seconds" => options.field.seconds = number(value()?)?.max(1),
             "--harm" => options.field.harms.push((*value()?).to_owned()),

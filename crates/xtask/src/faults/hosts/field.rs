@@ -11,7 +11,9 @@ use super::harm::Harm;
 use super::members::{Gateway, Members};
 use super::network::Host;
 use crate::faults::chance::Chance;
-use crate::faults::limits::{CLUSTER_GATEWAYS, PAUSE};
+use crate::faults::device::Loss;
+use crate::faults::device::mount::Filesystem;
+use crate::faults::limits::{CLUSTER_GATEWAYS, DEAD_DISK, PAUSE, WRITES_BEFORE};
 use crate::faults::milliseconds;
 use crate::faults::process::Home;
 use crate::faults::report::Report;
@@ -41,8 +43,8 @@ impl Times {
 
 impl Field {
     /// Grows a cluster, and puts gateways before it.
-    pub(super) fn new(home: &Home, nodes: u64) -> Result<(Self, Clients), String> {
-        let members = Members::grow(home, nodes)?;
+    pub(super) fn new(home: &Home, nodes: u64, disks: Option<Filesystem>) -> Result<(Self, Clients), String> {
+        let members = Members::grow(home, nodes, disks)?;
         let mut gateways = Vec::new();
         for number in 0..CLUSTER_GATEWAYS {
             gateways.push(Gateway::start(home, number, nodes)?);
@@ -54,6 +56,38 @@ impl Field {
 
     pub(super) fn kill(&mut self, places: &[usize]) {
         places.iter().for_each(|at| self.members.all[*at].kill());
+    }
+
+    /// The power of these nodes goes at once: each disk loses what it did not flush, in a way of its own.
+    pub(super) fn cut_power(&mut self, places: &[usize], chance: &mut Chance) -> Result<(), String> {
+        for at in places {
+            let loss = Loss::ALL[usize::try_from(chance.below(3)).expect("it is below three")];
+            let disk = self.members.all[*at].disk.as_ref().ok_or("the nodes have no disks of their own: --disks")?;
+            disk.device.cut(loss, chance);
+        }
+        thread::sleep(DEAD_DISK);
+        self.kill(places);
+        places.iter().try_for_each(|at| self.members.all[*at].power_back())
+    }
+
+    /// From now on each flush of the disks of these nodes takes this much longer.
+    pub(super) fn slow_flushes(&self, places: &[usize], delay: Duration) {
+        let disks = places.iter().filter_map(|at| self.members.all[*at].disk.as_ref());
+        disks.for_each(|disk| disk.device.delay_flushes(delay));
+    }
+
+    /// One of the next writes to the disk of a node is refused.
+    pub(super) fn fail_a_write(&self, place: usize, chance: &mut Chance) -> Result<(), String> {
+        let disk = self.members.all[place].disk.as_ref().ok_or("the nodes have no disks of their own: --disks")?;
+        disk.device.fail_a_write_after(chance.between(WRITES_BEFORE));
+        Ok(())
+    }
+
+    /// The disk is whole again, and its filesystem mounted anew.
+    pub(super) fn after_failed_write(&mut self, place: usize) -> Result<(), String> {
+        let member = &mut self.members.all[place];
+        let _never_came = member.disk.as_ref().is_some_and(|disk| !disk.device.write_has_failed());
+        member.power_back()
     }
 
     /// Kills one gateway, another one each time, and starts it again.

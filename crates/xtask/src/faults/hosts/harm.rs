@@ -3,12 +3,12 @@
 //! Used by `field`.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::field::Field;
 use super::network::Host;
 use crate::faults::chance::Chance;
-use crate::faults::limits::{CLUSTER_STORM_PAUSE, CLUSTER_STUTTER, PAUSE};
+use crate::faults::limits::{CLUSTER_STORM_PAUSE, CLUSTER_STUTTER, PAUSE, SLOW_FLUSH};
 
 /// A kind of harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,12 @@ pub(super) enum Harm {
     LostDisk,
     Replace,
     KillGateway,
+    PowerAll,
+    PowerLeader,
+    PowerFollower,
+    SlowLeader,
+    SlowFollower,
+    WriteFails,
 }
 
 /// What clients may expect during a harm.
@@ -66,7 +72,7 @@ pub(super) enum Wanted {
 }
 
 impl Harm {
-    pub(super) const ALL: [(&'static str, Self); 28] = [
+    pub(super) const ALL: [(&'static str, Self); 34] = [
         ("kill-leader", Self::KillLeader),
         ("kill-follower", Self::KillFollower),
         ("kill-minority", Self::KillMinority),
@@ -95,6 +101,12 @@ impl Harm {
         ("lost-disk", Self::LostDisk),
         ("replace", Self::Replace),
         ("kill-gateway", Self::KillGateway),
+        ("power-all", Self::PowerAll),
+        ("power-leader", Self::PowerLeader),
+        ("power-follower", Self::PowerFollower),
+        ("slow-leader", Self::SlowLeader),
+        ("slow-follower", Self::SlowFollower),
+        ("write-fails", Self::WriteFails),
     ];
 
     /// Its name on the command line and in reports.
@@ -108,14 +120,21 @@ impl Harm {
     }
 
     pub(super) const fn expect(self) -> Expect {
-        match matches!(self, Self::KillMajority | Self::KillAll | Self::KillInTurn | Self::PauseAll) {
+        let is_of_all = matches!(self, Self::KillAll | Self::PauseAll | Self::PowerAll | Self::SlowLeader);
+        match is_of_all || matches!(self, Self::KillMajority | Self::KillInTurn) {
             true => Expect::Nothing,
             false => Expect::Work,
         }
     }
 
+    /// Whether nodes need disks that the campaign serves.
+    pub(super) const fn is_of_disks(self) -> bool {
+        let is_of_power = matches!(self, Self::PowerAll | Self::PowerLeader | Self::PowerFollower);
+        is_of_power || matches!(self, Self::SlowLeader | Self::SlowFollower | Self::WriteFails)
+    }
+
     pub(super) const fn wanted(self) -> Wanted {
-        if matches!(self, Self::KillLeader | Self::KillMinority) {
+        if matches!(self, Self::KillLeader | Self::KillMinority | Self::PowerLeader) {
             return Wanted::Killed;
         }
         if matches!(self, Self::StopLeader | Self::Transfer) {
@@ -173,6 +192,15 @@ impl Harm {
                 return field.replace(other);
             }
             Self::Replace => return field.replace(other),
+            Self::PowerAll => {
+                field.cut_power(&[&[leader], others.as_slice()].concat(), chance)?;
+                return field.members.start_all();
+            }
+            Self::PowerLeader => return field.cut_power(&[leader], chance),
+            Self::PowerFollower => return field.cut_power(&[other], chance),
+            Self::SlowLeader => field.slow_flushes(&[leader], SLOW_FLUSH[1]),
+            Self::SlowFollower => field.slow_flushes(&[other], SLOW_FLUSH[1]),
+            Self::WriteFails => return field.fail_a_write(leader, chance),
             // These come again and again while it goes on.
             Self::KillInTurn | Self::StutterLeader | Self::TransferAgain | Self::Resets | Self::KillGateway => {}
         }
@@ -225,6 +253,11 @@ impl Harm {
         }
         field.members.all.iter_mut().filter(|member| member.paused).try_for_each(|member| member.signal("CONT"))?;
         field.members.heal()?;
+        let all: Vec<usize> = (0..field.members.all.len()).collect();
+        field.slow_flushes(&all, Duration::ZERO);
+        if self == Self::WriteFails {
+            field.after_failed_write(leader)?;
+        }
         field.members.start_all()
     }
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::network::Host;
+use crate::faults::device::mount::{Filesystem, Mounted};
 use crate::faults::limits::{ANSWER_MAX, PAUSE, STOP_MAX};
 use crate::faults::process::{Broker, Home};
 
@@ -27,6 +28,8 @@ pub(super) struct Member {
     pub(super) broker: Option<Broker>,
     /// Whether it stands still, so that nobody asks it.
     pub(super) paused: bool,
+    /// What it is on, where the campaign serves that.
+    pub(super) disk: Option<Mounted>,
 }
 
 impl Member {
@@ -75,6 +78,14 @@ impl Member {
         }
     }
 
+    /// The power goes: what its disk did not flush is lost. It comes back with the power of the disk, and is not started.
+    pub(super) fn power_back(&mut self) -> Result<(), String> {
+        self.kill();
+        let disk = self.disk.as_mut().ok_or("the node has no disk whose power could go")?;
+        disk.unmount()?;
+        disk.mount_again()
+    }
+
     /// Starts it and does not wait.
     pub(super) fn launch(&mut self) -> Result<(), String> {
         self.broker = Some(self.home.spawn()?);
@@ -106,14 +117,16 @@ fn last_lines(home: &Home) -> String {
 pub(super) struct Members {
     pub(super) all: Vec<Member>,
     home: Home,
+    /// What nodes are on, when each has a disk of its own.
+    disks: Option<Filesystem>,
     /// Folders that were given out.
     made: u64,
 }
 
 impl Members {
     /// A cluster of one node.
-    pub(super) fn first(home: &Home) -> Result<Self, String> {
-        let mut members = Self { all: Vec::new(), home: home.with_data(home.folder.clone()), made: 0 };
+    pub(super) fn first(home: &Home, disks: Option<Filesystem>) -> Result<Self, String> {
+        let mut members = Self { all: Vec::new(), home: home.with_data(home.folder.clone()), disks, made: 0 };
         let first = members.started(Host::new(FIRST)?, &[])?;
         members.all.push(first);
         members.until_voting(1)?;
@@ -121,8 +134,8 @@ impl Members {
     }
 
     /// A cluster of so many nodes, grown from one.
-    pub(super) fn grow(home: &Home, nodes: u64) -> Result<Self, String> {
-        let mut members = Self::first(home)?;
+    pub(super) fn grow(home: &Home, nodes: u64, disks: Option<Filesystem>) -> Result<Self, String> {
+        let mut members = Self::first(home, disks)?;
         for number in (FIRST + 1..).take(usize::try_from(nodes - 1).expect("nodes are few")) {
             members.join(Host::new(number)?)?;
         }
@@ -134,12 +147,16 @@ impl Members {
         let address = host.address();
         let mut home = Home::new(self.home.folder.join(format!("node{}", self.made)), &self.home.binary)?;
         self.made += 1;
+        let disk = self.disks.map(|filesystem| Mounted::new(filesystem, &home.folder.join("disk"))).transpose()?;
+        if let Some(disk) = &disk {
+            home = home.with_data(disk.folder.join("data"));
+        }
         home.below = [host.words(), self.home.below.clone()].concat();
         let doors = [("--http", 8080), ("--grpc", 8081), ("--peer-address", 7000)];
         let doors = doors.into_iter().flat_map(|(flag, port)| [flag.to_owned(), format!("{address}:{port}")]);
         let standing: Vec<String> = doors.chain([String::from("--insecure-plaintext")]).collect();
         home.words = [standing.clone(), words.to_vec()].concat();
-        let mut member = Member { home, host, broker: None, paused: false };
+        let mut member = Member { home, host, broker: None, paused: false, disk };
         member.launch()?;
         member.until_ready()?;
         member.home.words = standing;
@@ -172,6 +189,7 @@ impl Members {
         }
         let mut gone = self.all.remove(place);
         gone.kill();
+        drop(gone.disk.take());
         let removed = fs::remove_dir_all(&gone.home.folder);
         removed.map_err(|error| format!("cannot remove the folder of a node: {error}"))?;
         Ok(gone.host)

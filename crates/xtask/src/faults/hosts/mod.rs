@@ -37,7 +37,8 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
 /// The kinds that were asked for.
 fn harms(options: &Options) -> Result<Vec<Harm>, String> {
     if options.field.harms.is_empty() {
-        return Ok(Harm::ALL.iter().map(|(_, harm)| *harm).collect());
+        let fitting = Harm::ALL.iter().filter(|(_, harm)| harm.is_of_disks() == options.field.disks);
+        return Ok(fitting.map(|(_, harm)| *harm).collect());
     }
     let parse = |name: &String| Harm::parse(name).ok_or_else(|| format!("{name} is no kind of harm"));
     options.field.harms.iter().map(parse).collect()
@@ -56,6 +57,7 @@ fn shuffled(mut harms: Vec<Harm>, chance: &mut Chance) -> Vec<Harm> {
 fn inside(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
     network::lay()?;
     let known = harms(options)?;
+    let disks = options.filesystems.first().copied().filter(|_| options.field.disks);
     let mut chance = Chance::new(options.seed);
     let runs = options.runs.unwrap_or(u64::try_from(known.len()).expect("kinds are few"));
     let (mut done, mut order) = (0, Vec::new());
@@ -69,7 +71,7 @@ fn inside(options: &Options, home: &Home, report: &mut Report) -> Result<(), Str
             let file = file.as_mut().map_err(|error| format!("cannot write findings: {error}"))?;
             writeln!(file, "{}", finding.to_json()).map_err(|error| format!("cannot write findings: {error}"))
         };
-        let (mut field, clients) = Field::new(&own, options.field.nodes)?;
+        let (mut field, clients) = Field::new(&own, options.field.nodes, disks)?;
         let mut last = 0;
         let mut go = |report: &mut Report, done: &mut u64| -> Result<(), String> {
             while *done < runs && last < CLUSTER_RUNS_MAX {
