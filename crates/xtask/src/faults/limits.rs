@@ -190,3 +190,14 @@ pub(super) const KILLED_GAP_MS: u64 = 3_000;
 pub(super) const PLANNED_GAP_MS: u64 = 500;
 /// Wanted: the same when the leader stands still or is cut off.
 pub(super) const CUT_OFF_GAP_MS: u64 = 5_000;
+
+/// Most messages in a publish while a cluster grows.
+pub(super) const GROWTH_BATCH: u64 = 200;
+/// Messages a second of each publisher meanwhile.
+pub(super) const GROWTH_EACH: u64 = 700;
+/// Wanted: confirmed messages a second meanwhile.
+pub(super) const GROWTH_RATE: u64 = 5_000;
+/// How long a cluster works between its changes.
+pub(super) const GROWTH_PAUSE: Duration = Duration::from_secs(4);
+/// Wanted: longest silence of a client meanwhile, in milliseconds.
+pub(super) const GROWTH_GAP_MS: u64 = 1_000;

@@ -23,6 +23,7 @@ const OPTIONS: &str = "
   --namespaces     cluster: each node and gateway in a network namespace; many more kinds of harm
   --nodes N        cluster: so many nodes (3)
   --disks          cluster: each node on a disk of its own, whose power goes, or which is slow
+  --growth         cluster: from one node to three, five and three again, with much to do
   --seconds N      cluster: how long a run is (40)
   --harm NAME      cluster: only this kind, and others that are named so
   --side-by-side N cluster: so many clusters at a time, with --runs in all (1)
@@ -44,6 +45,8 @@ pub(super) struct FieldOptions {
     pub(super) namespaces: bool,
     pub(super) nodes: u64,
     pub(super) seconds: u64,
+    /// Whether it grows and shrinks instead.
+    pub(super) growth: bool,
     /// Whether each node has a disk that the campaign serves.
     pub(super) disks: bool,
     /// The kinds of harm by name; all when there is none.
@@ -56,7 +59,8 @@ pub(super) struct FieldOptions {
 impl Default for FieldOptions {
     fn default() -> Self {
         let (nodes, seconds, side_by_side) = (CLUSTER_NODES, CLUSTER_RUN_S, 1);
-        Self { namespaces: false, nodes, seconds, disks: false, harms: Vec::new(), side_by_side, inside: None }
+        let (namespaces, growth, disks, harms, inside) = (false, false, false, Vec::new(), None);
+        Self { namespaces, nodes, seconds, growth, disks, harms, side_by_side, inside }
     }
 }
 
@@ -132,6 +136,7 @@ pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
                 options.mutant_binary = Some(file);
             }
             "--namespaces" => options.field.namespaces = true,
+            "--growth" => options.field.growth = true,
             "--disks" => options.field.disks = true,
             "--nodes" => options.field.nodes = number(value()?)?,
             "--seconds" => options.field.seconds = number(value()?)?.max(1),

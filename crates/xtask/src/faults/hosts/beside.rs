@@ -11,13 +11,14 @@ use super::findings::{self, Finding};
 use super::{FINDINGS, folder_of, harms, network};
 use crate::faults::options::Options;
 use crate::faults::process::Home;
-use crate::faults::report::Report;
+use crate::faults::report::{NOT_MET, Report};
 
 /// Runs so many clusters, and sums what they found.
 pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
     network::probe()?;
     let known = u64::try_from(harms(options)?.len()).expect("kinds are few");
-    let (places, runs) = (options.field.side_by_side, options.runs.unwrap_or(known));
+    let places = options.field.side_by_side;
+    let runs = options.runs.unwrap_or(if options.field.growth { places } else { known });
     let mut children = Vec::new();
     for place in 0..places {
         let share = runs / places + u64::from(place < runs % places);
@@ -32,15 +33,18 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
         heard.push(thread::spawn(move || relay(place, BufReader::new(pipe))));
     }
     for (place, reader) in children.iter().map(|(place, _)| *place).zip(heard) {
-        for violation in reader.join().expect("a reader does not panic") {
-            report.violations.push(format!("cluster {place}: {violation}"));
-        }
+        let (violations, missed) = reader.join().expect("a reader does not panic");
+        report.violations.extend(violations.iter().map(|what| format!("cluster {place}: {what}")));
+        report.missed.extend(missed.iter().map(|what| format!("cluster {place}: {what}")));
     }
     for (place, child) in &mut children {
         let ended = child.wait().map_err(|error| format!("cannot wait for cluster {place}: {error}"))?;
         if !ended.success() && report.violations.is_empty() {
             report.violation(format_args!("cluster {place} ended with {ended}"));
         }
+    }
+    if options.field.growth {
+        return Ok(());
     }
     let mut found = Vec::new();
     for place in 0..places {
@@ -79,15 +83,17 @@ fn start(options: &Options, home: &Home, place: u64, runs: u64) -> Result<Child,
     command.spawn().map_err(|error| format!("cannot start setpriv: {error}"))
 }
 
-/// Passes lines on; the violations among them.
-fn relay(place: u64, lines: impl BufRead) -> Vec<String> {
-    let mut violations = Vec::new();
+/// Passes lines on; the violations among them, and the figures that were not met.
+fn relay(place: u64, lines: impl BufRead) -> (Vec<String>, Vec<String>) {
+    let (mut violations, mut missed) = (Vec::new(), Vec::new());
     for line in lines.lines().map_while(Result::ok) {
         if let Some(violation) = line.strip_prefix("VIOLATION ") {
             violations.push(violation.to_owned());
+        } else if line.ends_with(NOT_MET) {
+            missed.push(line.trim().to_owned());
         }
         // A reader that went away does not stop a campaign.
         let _closed = crate::say(&format!("[{place}] {line}"));
     }
-    violations
+    (violations, missed)
 }

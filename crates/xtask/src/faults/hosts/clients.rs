@@ -40,7 +40,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// What the runs of faults have.
-    pub(super) const USUAL: Self = Self { batch: TRAFFIC_BATCH, each: 110 };
+    pub(super) const USUAL: Self = Self { batch: TRAFFIC_BATCH, each: 90 };
 }
 
 /// A publish that was confirmed: whose, and when it was confirmed.

@@ -56,10 +56,15 @@ impl Finding {
         Self { violations: u64::try_from(found).unwrap_or(u64::MAX), ..self }
     }
 
+    /// The longest silence of any client.
+    pub(super) fn longest_silence(&self) -> u64 {
+        self.silences.iter().max().copied().unwrap_or_default()
+    }
+
     /// A line for people.
     pub(super) fn line(&self) -> String {
-        let Self { harm, rates, confirmed, next, silences, .. } = self;
-        let longest = silences.iter().max().copied().unwrap_or_default();
+        let Self { harm, rates, confirmed, next, .. } = self;
+        let longest = self.longest_silence();
         format!(
             "{}: {confirmed} confirmed, {} a second before and {} during; the next after {next} ms, longest silence {longest} ms",
             harm.name(),

@@ -16,7 +16,7 @@ use crate::faults::limits::{ANSWER_MAX, PAUSE, STOP_MAX};
 use crate::faults::process::{Broker, Home};
 
 /// The address of the first node, in its last number.
-const FIRST: u8 = 10;
+pub(super) const FIRST: u8 = 10;
 /// The address of the first gateway.
 const FIRST_GATEWAY: u8 = 100;
 

@@ -6,6 +6,7 @@ mod beside;
 mod clients;
 mod field;
 mod findings;
+mod growth;
 mod harm;
 mod members;
 mod network;
@@ -62,6 +63,9 @@ fn inside(options: &Options, home: &Home, report: &mut Report) -> Result<(), Str
     let runs = options.runs.unwrap_or(u64::try_from(known.len()).expect("kinds are few"));
     let (mut done, mut order) = (0, Vec::new());
     let mut file = OpenOptions::new().create(true).append(true).open(options.scratch.join(FINDINGS));
+    if options.field.growth {
+        return growth::run(home, disks, &mut chance, report);
+    }
     let mut number = 0;
     while done < runs {
         number += 1;
