@@ -29,6 +29,9 @@ impl Host {
     pub(super) fn new(number: u8) -> Result<Self, String> {
         let host = Self { number };
         let (name, wire) = (host.name(), host.wire());
+        // One of the cluster before this one may have had the number.
+        let _absent = call("ip", &["link", "del", &wire]);
+        let _absent = call("ip", &["netns", "del", &name]);
         call("ip", &["netns", "add", &name])?;
         call("ip", &["link", "add", &wire, "type", "veth", "peer", "name", "eth0", "netns", &name])?;
         call("ip", &["link", "set", &wire, "master", BRIDGE, "up"])?;
