@@ -25,6 +25,7 @@ use crate::limits::{DECODED_BYTES_DEFAULT, LAG_BYTES_MAX, TAIL_BYTES_DEFAULT};
 use crate::loan::Arrival;
 use crate::machine::StateMachine;
 use crate::peers::Peers;
+use crate::process;
 use crate::raft::log::Log;
 use crate::raft::member::Member;
 use crate::raft::state::{EffectSink, State};
@@ -179,9 +180,9 @@ impl<M: StateMachine> Shard<M> {
             lent: Arc::default(),
             round: Arc::new(Mutex::new(())),
         });
-        tokio::spawn(sequencer.run());
-        tokio::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
-        tokio::spawn(Arc::clone(&housekeeping).run());
+        process::spawn(sequencer.run());
+        process::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
+        process::spawn(Arc::clone(&housekeeping).run());
         let numbering = Mutex::new(());
         Self { core: Arc::new(Core { member, state, submitter, decoded, housekeeping, numbering, room }) }
     }
