@@ -181,7 +181,11 @@ impl<M: StateMachine> Shard<M> {
             round: Arc::new(Mutex::new(())),
         });
         process::spawn(sequencer.run());
-        process::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
+        process::spawn(timer::tick_when_due(
+            submitter.clone(),
+            Arc::clone(&settings.clock),
+            state.deadline.subscribe(),
+        ));
         process::spawn(Arc::clone(&housekeeping).run());
         let numbering = Mutex::new(());
         Self { core: Arc::new(Core { member, state, submitter, decoded, housekeeping, numbering, room }) }

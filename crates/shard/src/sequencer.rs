@@ -11,7 +11,7 @@ use model::number::{Epoch, Timestamp};
 
 use crate::clock::Clock;
 use crate::inbox::{Group, Inbox, Urgency};
-use crate::limits::BATCHES_IN_FLIGHT_MAX;
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, RETRY_PAUSE};
 use crate::machine::StateMachine;
 use crate::raft::member::{Committed, Leadership, Loss, Member, Pending};
 use crate::raft::state::State;
@@ -74,6 +74,10 @@ impl<M: StateMachine> Sequencer<M> {
         // What lies before this leadership is applied; a clock that is behind must not stamp before it.
         self.last = self.last.max(self.state.applied().machine.now());
         if let Err(ending) = self.open_epoch(leadership).await {
+            if matches!(ending, Ending::Deposed) {
+                // A leader that hands over takes nothing any more, and counts as one until another is elected.
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
             return ending;
         }
         loop {

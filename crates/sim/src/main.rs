@@ -137,7 +137,7 @@ fn mutants(only: Option<&str>, seeds: (u64, u64), jobs: u64, nodes: Option<Nodes
         };
         say(&format!("{:28} {verdict} {:?} {}", hunt.mutant.name(), hunt.properties, hunt.what));
     };
-    let hunts = sim::mutants::hunt_all(&chosen, seeds, jobs, nodes.unwrap_or(Nodes::Exactly(1)), &told);
+    let hunts = sim::mutants::hunt_all(&chosen, seeds, jobs, nodes, &told);
     let missed = hunts.iter().filter(|hunt| hunt.first.is_none()).count();
     say(&format!("{} mutants, {missed} not caught within {} seeds", hunts.len(), seeds.1));
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -32,6 +32,19 @@ pub struct Hunt {
     pub what: String,
 }
 
+/// How many nodes it takes to notice a fault.
+#[must_use]
+pub const fn nodes_for(mutant: Mutant) -> Nodes {
+    match mutant {
+        Mutant::AckBeforeMajority
+        | Mutant::CommitOnReceived
+        | Mutant::VoteAnsweredEarly
+        | Mutant::IncarnationIgnored => Nodes::Exactly(3),
+        #[allow(clippy::wildcard_enum_match_arm, reason = "a single node meets all others")]
+        _ => Nodes::Exactly(1),
+    }
+}
+
 /// Looks for one fault in up to so many seeds; stops after a few catches.
 #[must_use]
 pub fn hunt(mutant: Mutant, first: u64, seeds: u64, nodes: Nodes) -> Hunt {
@@ -59,7 +72,7 @@ pub fn hunt_all(
     mutants: &[Mutant],
     (first, seeds): (u64, u64),
     jobs: u64,
-    nodes: Nodes,
+    nodes: Option<Nodes>,
     tell: &(dyn Fn(&Hunt) + Sync),
 ) -> Vec<Hunt> {
     panic::set_hook(Box::new(|_| {}));
@@ -69,7 +82,7 @@ pub fn hunt_all(
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let hunt = hunt(*mutant, first, seeds, nodes);
+                    let hunt = hunt(*mutant, first, seeds, nodes.unwrap_or(nodes_for(*mutant)));
                     tell(&hunt);
                     hunts.lock().unwrap_or_else(PoisonError::into_inner).push(hunt);
                 }

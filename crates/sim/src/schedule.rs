@@ -13,8 +13,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::limits::{OPERATIONS, OPERATIONS_MAX};
 use crate::cluster::blows;
+use crate::limits::{OPERATIONS, OPERATIONS_MAX};
 use crate::nemesis::{self, Planned};
 
 /// How many nodes seeds have.
@@ -61,7 +61,13 @@ impl Schedule {
     /// Everything of a seed.
     #[must_use]
     pub const fn of(seed: u64) -> Self {
-        Self { seed, nodes: 1, operations: OPERATIONS_MAX, without_faults: BTreeSet::new(), without_operations: Vec::new() }
+        Self {
+            seed,
+            nodes: 1,
+            operations: OPERATIONS_MAX,
+            without_faults: BTreeSet::new(),
+            without_operations: Vec::new(),
+        }
     }
 
     /// Everything of a seed among several nodes.

@@ -61,7 +61,6 @@ pub fn end() -> World {
 impl World {
     /// Adds a line to the story.
     pub fn tell(&mut self, line: String) {
-        if std::env::var_os("SIM_TELL").is_some() { eprintln!("{line}"); }
         self.story.push(line);
     }
 

@@ -68,7 +68,11 @@ impl Blow {
     pub const fn strikes_at_once(&self) -> bool {
         !matches!(
             self,
-            Self::PowerCut(..) | Self::PowerCutTwice(..) | Self::PowerOfSome(..) | Self::PowerOfAll(_) | Self::Failing(..)
+            Self::PowerCut(..)
+                | Self::PowerCutTwice(..)
+                | Self::PowerOfSome(..)
+                | Self::PowerOfAll(_)
+                | Self::Failing(..)
         )
     }
 }

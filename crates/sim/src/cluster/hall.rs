@@ -177,19 +177,21 @@ impl Hall {
             let state = self.state();
             (state.machines.len(), state.machines.iter().all(is_whole))
         };
-        let voters = self.leading().map(|(.., shard)| shard.group().members.iter().filter(|member| member.votes).count());
+        let voters =
+            self.leading().map(|(.., shard)| shard.group().members.iter().filter(|member| member.votes).count());
         are_whole && voters == Some(nodes)
     }
 
     /// A machine's process has ended: what its disk holds, and when it starts again.
     pub(super) fn fell(&self, slot: usize, ending: Ending, disk: MemoryDisk) {
         let mut state = self.state();
-        let pause_ms = match ending {
-            _ if state.is_healed => 10,
-            Ending::Closed | Ending::Faulted if state.chance.one_in(2) => state.chance.below(100),
-            _ if state.chance.one_in(6) => state.chance.below(20_000),
-            _ => state.chance.below(2500),
+        let is_quick = matches!(ending, Ending::Closed | Ending::Faulted) && state.chance.one_in(2);
+        let most_ms = match (is_quick, state.chance.one_in(6)) {
+            (true, _) => 100,
+            (false, true) => 20_000,
+            (false, false) => 2500,
         };
+        let pause_ms = if state.is_healed { 10 } else { state.chance.below(most_ms) };
         let machine = &mut state.machines[slot];
         machine.running = None;
         machine.disk = disk;

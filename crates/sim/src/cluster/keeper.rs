@@ -141,7 +141,9 @@ fn refused_start(hall: &Hall, slot: usize, what: &str) -> Ending {
         machine.leaving = Some(node);
         world(|world| world.notes.tally.note(Event::LostDiskRefused));
     } else if !is_hurt {
-        world(|world| world.notes.verdicts.broken(Property::Kept, format!("machine {slot} was refused a start: {what}")));
+        world(|world| {
+            world.notes.verdicts.broken(Property::Kept, format!("machine {slot} was refused a start: {what}"))
+        });
     }
     Ending::Faulted
 }

@@ -142,7 +142,8 @@ impl Peers for Wire {
                 if hall.is_twice() {
                     world(|world| world.notes.tally.note(Event::MessageTwice));
                     let (hall, message) = (hall.clone(), message.clone());
-                    let again = async move { hall.ask(from, to, |shard| async move { shard.answer(message).await }).await };
+                    let again =
+                        async move { hall.ask(from, to, |shard| async move { shard.answer(message).await }).await };
                     tokio::spawn(async move { drop(again.await) });
                 }
                 let answer = hall.ask(from, to, |shard| async move { shard.answer(message).await }).await;

@@ -123,6 +123,7 @@ fn joined(ended: Option<Result<(), tokio::task::JoinError>>) {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "all others strike machines")]
 async fn meet(hall: &Hall, blow: Blow, clients: &mut JoinSet<()>) {
     match blow {
         Blow::Vanish => {
@@ -248,7 +249,8 @@ async fn agree(hall: &Hall) {
     if !until(HEALED_WITHIN, applied).await {
         return world(|world| replicas::never("not all replicas have applied the same", &mut world.notes));
     }
-    let hashes: Vec<u64> = hall.open().iter().map(|(.., shard)| shard.with_replica(|machine| state_hash(&machine.0))).collect();
+    let hashes: Vec<u64> =
+        hall.open().iter().map(|(.., shard)| shard.with_replica(|machine| state_hash(&machine.0))).collect();
     for (slot, hash) in hashes.iter().enumerate() {
         world(|world| replicas::agree(slot, Some(hash) == hashes.first(), &mut world.notes));
     }

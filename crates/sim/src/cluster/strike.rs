@@ -34,6 +34,10 @@ fn later(hall: &Hall, after_ms: u64, work: impl FnOnce(&Hall) + Send + 'static) 
     });
 }
 
+const fn has_bit(bits: u64, slot: usize) -> bool {
+    bits >> (slot % 64) & 1 == 1
+}
+
 impl Hall {
     fn met(&self, whom: Whom) -> usize {
         match whom {
@@ -74,7 +78,26 @@ impl Hall {
 
     /// Lets a blow strike.
     pub(super) fn strike(&self, blow: Blow) {
-        let has_bit = |bits: u64, slot: usize| bits >> (slot % 64) & 1 == 1;
+        match blow {
+            Blow::Kill(_)
+            | Blow::PowerCut(..)
+            | Blow::PowerCutTwice(..)
+            | Blow::PowerOfSome(..)
+            | Blow::PowerOfAll(_)
+            | Blow::Restart(_)
+            | Blow::Hold(..) => self.strike_process(blow),
+            Blow::Failing(..) | Blow::Full(..) | Blow::Slow(..) | Blow::Jump(..) => self.strike_machine(blow),
+            // Struck by the storm, which has the clients.
+            Blow::Vanish | Blow::Forget => {}
+            Blow::Isolate(..) | Blow::OneWay(..) | Blow::Halves(..) | Blow::Ring(..) | Blow::Weather(..) => {
+                self.strike_network(blow);
+            }
+            Blow::Transfer | Blow::LoseDisk(_) | Blow::Remove(_) => self.strike_group(blow),
+        }
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others are struck elsewhere")]
+    fn strike_process(&self, blow: Blow) {
         match blow {
             Blow::Kill(whom) => {
                 if let Some(running) = self.running(self.met(whom)) {
@@ -105,7 +128,8 @@ impl Hall {
             Blow::Restart(whom) => {
                 note(Event::CleanRestart);
                 world(|world| world.around.closing = true);
-                if let Some(running) = &mut self.state().machines[self.met(whom)].running {
+                let slot = self.met(whom);
+                if let Some(running) = &mut self.state().machines[slot].running {
                     running.is_closing = true;
                 }
                 self.ring();
@@ -117,17 +141,13 @@ impl Hall {
                     later(self, while_ms, move |_| running.process.resume());
                 }
             }
-            Blow::Jump(whom, by_ms) => {
-                note(if by_ms < 0 { Event::ClockBack } else { Event::ClockForward });
-                let slot = self.met(whom);
-                self.state().machines[slot].skew_ms += by_ms;
-                if let Some(running) = self.running(slot) {
-                    running.clock.jump(by_ms);
-                }
-            }
-            Blow::Failing(..) | Blow::Full(..) | Blow::Slow(..) => self.strike_disk(blow),
-            // Struck by the storm, which has the clients.
-            Blow::Vanish | Blow::Forget => {}
+            _ => {}
+        }
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others are struck elsewhere")]
+    fn strike_network(&self, blow: Blow) {
+        match blow {
             Blow::Isolate(whom, while_ms) => {
                 let slot = self.met(whom);
                 self.cut(Event::Isolated, while_ms, |from, to| from == slot || to == slot);
@@ -159,12 +179,21 @@ impl Hall {
                 drop(state);
                 later(self, while_ms, move |hall| hall.state().weather = usual);
             }
-            Blow::Transfer | Blow::LoseDisk(_) | Blow::Remove(_) => self.strike_group(blow),
+            _ => {}
         }
     }
 
-    fn strike_disk(&self, blow: Blow) {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others are struck elsewhere")]
+    fn strike_machine(&self, blow: Blow) {
         match blow {
+            Blow::Jump(whom, by_ms) => {
+                note(if by_ms < 0 { Event::ClockBack } else { Event::ClockForward });
+                let slot = self.met(whom);
+                self.state().machines[slot].skew_ms += by_ms;
+                if let Some(running) = self.running(slot) {
+                    running.clock.jump(by_ms);
+                }
+            }
             Blow::Failing(whom, call, nth) => {
                 let slot = self.met(whom);
                 let Some(running) = self.running(slot) else { return };
@@ -207,6 +236,7 @@ impl Hall {
         world(|world| world.around.disk_is_small = false);
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others are struck elsewhere")]
     fn strike_group(&self, blow: Blow) {
         match blow {
             Blow::Transfer => {
