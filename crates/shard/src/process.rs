@@ -189,47 +189,51 @@ impl<F: Future> Drop for Within<F> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
 
     use super::*;
 
-    /// A task of a process that counts steps, started by another task of it.
+    /// A task of a process that counts its steps, started by another task of it.
     fn counting(process: &Process) -> Arc<AtomicU64> {
         let steps = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&steps);
         tokio::spawn(process.run(async move {
             drop(spawn(async move {
                 loop {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
                     counted.fetch_add(1, Ordering::SeqCst);
+                    tokio::task::yield_now().await;
                 }
             }));
         }));
         steps
     }
 
-    #[tokio::test(start_paused = true)]
+    /// Lets all tasks take many steps; gives how many steps this one took.
+    async fn later(steps: &AtomicU64) -> u64 {
+        let before = steps.load(Ordering::SeqCst);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        steps.load(Ordering::SeqCst) - before
+    }
+
+    #[tokio::test]
     async fn what_a_task_of_a_process_starts_is_held_and_killed_with_it() {
         let (one, other) = (Process::new(1), Process::new(2));
         let (held, free) = (counting(&one), counting(&other));
-        tokio::time::sleep(Duration::from_millis(95)).await;
+        assert!(later(&held).await > 50);
         one.hold();
-        let before = held.load(Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!((before, held.load(Ordering::SeqCst)), (9, 9), "held");
-        assert!(free.load(Ordering::SeqCst) > 15);
+        assert_eq!(later(&held).await, 0, "held");
+        assert!(later(&free).await > 50);
         one.resume();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let before = held.load(Ordering::SeqCst);
-        assert!(before > 15, "{before}");
+        assert!(later(&held).await > 50);
         one.kill();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(held.load(Ordering::SeqCst), before, "killed");
+        assert_eq!(later(&held).await, 0, "killed");
         assert_eq!(Arc::strong_count(&held), 1, "what was killed is gone");
         assert_eq!(one.run(async {}).await, Err(Killed));
+        assert!(later(&free).await > 50);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_for_a_process_hears_that_it_was_killed() {
         let process = Process::new(7);
         assert_eq!(process.run(async { Process::current().map(|own| own.number()) }).await, Ok(Some(7)));
