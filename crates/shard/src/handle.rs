@@ -274,7 +274,9 @@ impl<M: StateMachine> Shard<M> {
         if let Some(fault) = self.fault() {
             return Err(fault.into());
         }
-        Ok(fetch_many::<M>(&self.core.state.log, &self.core.decoded, places).await?)
+        let state = &self.core.state;
+        let applied_until = || state.applied().last.map_or(0, |id| id.index + 1);
+        Ok(fetch_many::<M>(&state.log, &self.core.decoded, places, applied_until).await?)
     }
 
     /// The leadership that is open here.

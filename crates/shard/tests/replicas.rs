@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Wires {
     shards: Mutex<BTreeMap<u64, Shard<Keeper>>>,
     cut: Mutex<BTreeSet<u64>>,
+    /// One that sends, and gets no answer.
+    deaf: Mutex<Option<u64>>,
 }
 
 impl Wires {
@@ -62,6 +64,9 @@ impl Peers for Plug {
             let to = reach().ok_or_else(|| unreached("cut off".to_owned()))?;
             let answer = tokio::time::timeout(within, to.answer(message)).await;
             let answer = answer.map_err(|_| unreached("too late".to_owned()))?;
+            if wires().is_none_or(|wires| *wires.deaf.lock().unwrap() == Some(own)) {
+                let _never = tokio::time::timeout(within, std::future::pending::<()>()).await;
+            }
             // The answer gets lost when the wire was cut meanwhile.
             reach().ok_or_else(|| unreached("cut off".to_owned()))?;
             answer.map_err(|failure| unreached(failure.to_string()))
@@ -258,6 +263,27 @@ async fn a_leader_that_is_cut_off_confirms_nothing_and_forgets_what_it_promised_
     let state = cluster.agree().await;
     assert!(!state.kept.contains_key(&1_000));
     assert_eq!(state.kept.len(), 61);
+}
+
+/// The leader sends and hears nothing: its followers believe in it, so it has to let go by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_hears_nobody_answers_who_waits_and_lets_another_one_lead() {
+    let cluster = Cluster::of_three().await;
+    let old = cluster.leader().await;
+    let own = old.group().own;
+    *cluster.wires.deaf.lock().unwrap() = Some(own);
+    let waiting = within(old.submit(Command::Keep(1_000, message(1_000, 10)))).await;
+    assert!(matches!(waiting, Err(Failure::Unavailable(_))), "{waiting:?}");
+    let others: Vec<u64> = cluster.nodes().into_iter().filter(|node| *node != own).collect();
+    within(async {
+        while !others.iter().any(|node| cluster.wires.shard(*node).epoch().is_some()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    *cluster.wires.deaf.lock().unwrap() = None;
+    cluster.keep(51).await;
+    assert!(cluster.agree().await.kept.contains_key(&51));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,9 +177,12 @@ impl Core {
         }
     }
 
-    /// The bytes of the batch at an index; `None` when it is gone. Blocks on the disk.
-    pub(crate) fn read_batch(&self, index: u64) -> Result<Option<Bytes>, Fault> {
-        Ok(self.store.read(storage::LogIndex(index))?.and_then(written::batch_of))
+    /// The bytes of the batches `from <= index < until`, as long as they fit `bytes_max`, the first one always; without
+    /// those that are gone. Blocks on the disk.
+    pub(crate) fn read_batches(&self, from: u64, until: u64, bytes_max: u64) -> Result<Vec<(u64, Bytes)>, Fault> {
+        let (from, until) = (storage::LogIndex(from), storage::LogIndex(until));
+        let frames = self.store.read_range(from, until, ByteCount(bytes_max))?;
+        Ok(frames.into_iter().filter_map(|frame| Some((frame.index.0, written::batch_of(frame)?))).collect())
     }
 
     /// Whether the shard's own thread should write: a small batch on a quick disk is durable before another thread
