@@ -35,14 +35,11 @@ pub struct Hunt {
 /// How many nodes it takes to notice a fault.
 #[must_use]
 pub const fn nodes_for(mutant: Mutant) -> Nodes {
-    match mutant {
-        Mutant::AckBeforeMajority
-        | Mutant::CommitOnReceived
-        | Mutant::VoteAnsweredEarly
-        | Mutant::IncarnationIgnored => Nodes::Exactly(3),
-        #[allow(clippy::wildcard_enum_match_arm, reason = "a single node meets all others")]
-        _ => Nodes::Exactly(1),
-    }
+    let takes_several = matches!(
+        mutant,
+        Mutant::AckBeforeMajority | Mutant::CommitOnReceived | Mutant::VoteAnsweredEarly | Mutant::IncarnationIgnored
+    );
+    Nodes::Exactly(if takes_several { 3 } else { 1 })
 }
 
 /// Looks for one fault in up to so many seeds; stops after a few catches.
