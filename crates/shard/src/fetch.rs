@@ -125,7 +125,7 @@ async fn read_missing<M: StateMachine>(
     let reading = hands.run(move || {
         let mut found = BTreeMap::new();
         for index in missing {
-            let bytes = log.read_batch(index).map_err(|fault| log.health.fail(fault))?;
+            let bytes = log.read_batch(index).map_err(|fault| log.health.fail_on_disk(&fault))?;
             let messages = bytes.map(|bytes| decode::<M>(&log, &decoded, index, bytes)).transpose()?;
             found.insert(index, messages);
         }

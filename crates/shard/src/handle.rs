@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use crate::clock::{Clock, SystemClock};
 use crate::fetch::{Decoded, fetch_many};
 use crate::hands::Hands;
-use crate::health::Health;
+use crate::health::{Damage, Health};
 use crate::housekeeping::Housekeeping;
 use crate::inbox::Inbox;
 use crate::limits::{DECODED_BYTES_DEFAULT, LAG_BYTES_MAX, TAIL_BYTES_DEFAULT};
@@ -52,6 +52,8 @@ pub struct Settings {
     pub peers: Option<Arc<dyn Peers>>,
     /// Bytes of log that are kept for a replica that lags; behind more than these it takes a copy.
     pub lag_bytes: u64,
+    /// Told when the shard stops, or does not open, because bytes on its disk are not what was written.
+    pub damage: Damage,
 }
 
 impl Default for Settings {
@@ -65,6 +67,7 @@ impl Default for Settings {
             decoded_bytes: DECODED_BYTES_DEFAULT,
             peers: None,
             lag_bytes: LAG_BYTES_MAX,
+            damage: Damage::default(),
         }
     }
 }
@@ -128,7 +131,7 @@ impl<M: StateMachine> Shard<M> {
         settings: Settings,
         sink: EffectSink<M::Effect>,
     ) -> Result<Self, Fault> {
-        let health = Health::default();
+        let health = Health::new(Arc::default(), settings.damage.clone(), settings.peers.is_some());
         let room =
             Room { disk: Arc::clone(&disk), folder: folder.clone(), segment_bytes: settings.storage.segment_bytes };
         let hands = settings.hands.clone();
@@ -142,7 +145,7 @@ impl<M: StateMachine> Shard<M> {
                     Arrival::settle(&disk, &folder).map_err(|fault| health.fail(fault.what))?;
                 }
                 let opened = SegmentStore::open(disk, &folder, storage_settings);
-                let (store, recovered) = opened.map_err(|fault| health.fail(fault))?;
+                let (store, recovered) = opened.map_err(|fault| health.fail_on_disk(&fault))?;
                 let log =
                     Log::new(store, recovered, tail_bytes, health.clone(), own).map_err(|error| health.fail(error))?;
                 State::<M>::open(log, sink).map_err(|error| health.fail(error))
@@ -213,12 +216,13 @@ impl<M: StateMachine> Shard<M> {
         let Some(missing) = before.intersection(&after).find(|first| !is_there(first)) else { return Ok(()) };
         let file = state.log.store.segment_path(storage::LogIndex(missing.get()));
         let what = format!("{} is missing, and messages in it are live; restore it from a backup", file.display());
-        Err(state.log.health.fail(what).into())
+        let fault = state.log.health.fail_by_damage(what);
+        Err(state.log.health.failure().unwrap_or_else(|| fault.into()))
     }
 
     fn failure(&self) -> Failure {
         let refusal = || self.core.submitter.inbox().refusal().unwrap_or_else(|| Unavailable::NoLeader.into());
-        self.fault().map_or_else(refusal, Failure::Fault)
+        self.core.state.log.health.failure().unwrap_or_else(refusal)
     }
 
     /// Does one command. The answer comes once it is durable and applied.
@@ -266,10 +270,12 @@ impl<M: StateMachine> Shard<M> {
     /// # Errors
     /// A fault when the disk cannot be read.
     pub async fn fetch_many(&self, places: &[MessageRef]) -> Result<Vec<Option<Bytes>>, Failure> {
-        if let Some(fault) = self.fault() {
-            return Err(fault.into());
+        let health = &self.core.state.log.health;
+        if let Some(failure) = health.failure() {
+            return Err(failure);
         }
-        Ok(fetch_many::<M>(&self.core.state.log, &self.core.decoded, places).await?)
+        let fetched = fetch_many::<M>(&self.core.state.log, &self.core.decoded, places).await;
+        fetched.map_err(|fault| health.failure().unwrap_or_else(|| fault.into()))
     }
 
     /// The leadership that is open here.
@@ -338,7 +344,7 @@ impl<M: StateMachine> Shard<M> {
         let log = self.core.state.log.clone();
         let closing = self.core.state.log.hands.run(move || {
             let outcome = log.store.clone().close();
-            outcome.map_err(|fault| log.health.fail(fault))
+            outcome.map_err(|fault| log.health.fail_on_disk(&fault))
         });
         closing.await.unwrap_or_else(|error| Err(self.core.state.log.health.fail(error)))
     }

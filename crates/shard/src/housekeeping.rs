@@ -70,7 +70,7 @@ impl<M: StateMachine> Housekeeping<M> {
             self.round().await;
         } else if is_idle {
             let log = self.state.log.clone();
-            let trimming = self.state.log.hands.run(move || log.health.guard(log.store.trim()));
+            let trimming = self.state.log.hands.run(move || log.health.guard_disk(log.store.trim()));
             // A fault is noted where it happened.
             drop(trimming.await);
         }
@@ -176,7 +176,7 @@ impl<M: StateMachine> Housekeeping<M> {
         let deleting = self.state.log.hands.run(move || {
             for (first, ..) in gone {
                 if let Err(fault) = state.log.store.delete_segment(storage::LogIndex(first.get())) {
-                    state.log.health.fail(fault);
+                    state.log.health.fail_on_disk(&fault);
                     return;
                 }
             }

@@ -33,6 +33,7 @@ mod watch;
 pub use clock::{Clock, SystemClock};
 pub use handle::{Settings, Shard, Status};
 pub use hands::{Hands, Pace};
+pub use health::Damage;
 pub use loan::{Arrival, Loan, LoanedFile, Terms};
 pub use machine::{Section, SegmentUse, StateMachine, Survivor};
 pub use peers::{Answer, Peers, Unreached};

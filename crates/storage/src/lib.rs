@@ -32,7 +32,7 @@ pub use checkpoint::{Checkpoint, SectionName};
 pub use copy::CopiedFile;
 pub use fault::{Fault, Operation};
 pub use frame::{Frame, FrameKind};
-pub use incoming::{Incoming, settle as settle_incoming};
+pub use incoming::{Incoming, saved_vote, settle as settle_incoming};
 pub use log::{Completion, DiskUsage, SegmentStore, SegmentSummary, Settings, Threads};
 pub use position::{ByteCount, LogIndex, Term};
 pub use recovery::{Recovered, TailNote, TailNoteKind};

@@ -166,6 +166,11 @@ impl<M: StateMachine> Member<M> {
         told.map(|told| write_told(&told)).map_err(|error| self.stopped(&error))
     }
 
+    /// The term in which this replica leads, if it does. By the vote on its disk, which changes before its log is cut.
+    pub(crate) fn reign(&self) -> Option<u64> {
+        self.log.reign_of(*self.raft.node_id())
+    }
+
     /// The newest entry that is on this disk.
     fn group_end(&self) -> Option<u64> {
         self.raft.metrics().borrow_watched().last_log_index

@@ -124,7 +124,7 @@ impl Log {
 
     fn read_stored(&self, from: u64, until: u64, bytes_max: u64) -> io::Result<Vec<Entry>> {
         let (from, until) = (storage::LogIndex(from), storage::LogIndex(until));
-        let frames = self.health.guard(self.store.read_range(from, until, ByteCount(bytes_max)))?;
+        let frames = self.health.guard_disk(self.store.read_range(from, until, ByteCount(bytes_max)))?;
         frames.into_iter().map(|frame| self.health.guard(written::entry_of(frame))).collect()
     }
 
@@ -155,6 +155,17 @@ impl Core {
     /// The newest index that is flushed here.
     pub(crate) fn durable(&self) -> u64 {
         self.durable_until.load(Ordering::Acquire).saturating_sub(1)
+    }
+
+    /// The newest index, flushed or not. Nothing is sent to other replicas before it counts here.
+    pub(crate) fn end(&self) -> u64 {
+        self.marks().last.map_or(0, |id| id.index)
+    }
+
+    /// The term in which a node leads, as the vote says.
+    pub(crate) fn reign_of(&self, node: u64) -> Option<u64> {
+        let vote = self.marks().vote?;
+        (vote.committed && vote.leader_id.voted_for == node).then_some(vote.leader_id.term)
     }
 
     /// Up to where the consensus needs no entries any more.
@@ -195,7 +206,7 @@ impl Core {
         submit(Box::new(move |outcome| drop(sender.send(outcome))));
         self.bell.ring();
         let outcome = receiver.await.unwrap_or(Err(Fault::Closed));
-        self.health.guard(outcome)
+        self.health.guard_disk(outcome)
     }
 }
 
@@ -320,7 +331,7 @@ impl RaftLogStorage<Types> for Log {
                 flushes.note(submitted_at.elapsed());
                 durable_until.fetch_max(last.index + 1, Ordering::AcqRel);
             }
-            callback.io_completed(health.guard(outcome));
+            callback.io_completed(health.guard_disk(outcome));
         };
         self.tail.push(&entries);
         {

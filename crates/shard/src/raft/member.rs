@@ -70,7 +70,7 @@ impl Future for Pending {
             Ok(Err(ClientWriteError::LogEntryDiscarded(_) | ClientWriteError::ChangeMembershipError(_))) => {
                 Err(Loss::Unknown)
             }
-            Err(_) => Err(Loss::Stopped(self.health.fault())),
+            Err(_) => Err(Loss::Stopped(self.health.lasting())),
         })
     }
 }
@@ -205,7 +205,7 @@ impl<M: StateMachine> Member<M> {
             Ok(()) => Ok(Pending { receiver, health: self.health.clone() }),
             Err(error) => {
                 self.fatal(&error);
-                Err(Loss::Stopped(self.health.fault()))
+                Err(Loss::Stopped(self.health.lasting()))
             }
         }
     }

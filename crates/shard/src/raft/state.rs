@@ -79,7 +79,7 @@ impl<M: StateMachine> std::ops::Deref for State<M> {
 impl<M: StateMachine> State<M> {
     /// Starts with what the newest checkpoint holds, or empty.
     pub(crate) fn open(log: Log, sink: EffectSink<M::Effect>) -> io::Result<Self> {
-        let found = log.health.guard(log.store.newest_checkpoint())?;
+        let found = log.health.guard_disk(log.store.newest_checkpoint())?;
         let mut applied =
             Applied { machine: M::empty(), last: None, membership: StoredMembership::default(), segment: 0 };
         let mut current = None;
@@ -168,13 +168,13 @@ impl<M: StateMachine> Core<M> {
         let (term, index) = (storage::Term(term_of(&covered.last)), storage::LogIndex(covered.last.index));
         let named = sections.into_iter().map(|(name, bytes)| Ok((SectionName::parse(&name)?, bytes)));
         let named: Result<Vec<_>, Fault> = named.collect();
-        let named = self.log.health.guard(named)?;
+        let named = self.log.health.guard_disk(named)?;
         match self.log.store.write_checkpoint(term, index, named.into_iter()) {
             Err(Fault::Full { file }) => {
                 tracing::warn!(file = %file.display(), "no room for a checkpoint, the next round tries again");
                 return Ok(false);
             }
-            outcome => self.log.health.guard(outcome)?,
+            outcome => self.log.health.guard_disk(outcome)?,
         }
         *self.current.lock().expect("no holder panics") = Some(meta_of(covered));
         let mut checkpoints = self.checkpoints.lock().expect("no holder panics");
@@ -203,7 +203,7 @@ impl<M: StateMachine> Checkpoint<M> {
     /// Its sections. Blocks on the disk.
     fn load(&self) -> io::Result<Vec<Section>> {
         let log = &self.source.log;
-        let found = log.health.guard(log.store.newest_checkpoint())?;
+        let found = log.health.guard_disk(log.store.newest_checkpoint())?;
         let found = found.ok_or_else(|| "the checkpoint is gone".to_owned());
         Ok(sections_of(log.health.guard(found)?))
     }
