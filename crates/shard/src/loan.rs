@@ -111,6 +111,15 @@ impl Arrival {
         storage::settle_incoming(disk, folder).map_err(fault)
     }
 
+    /// Whether the folder knows what it voted, whatever became of the rest of it.
+    ///
+    /// # Errors
+    /// When the vote is damaged, another process holds the files, or the disk fails.
+    pub fn check_vote(disk: &Arc<dyn Disk>, folder: &Path) -> Result<(), Fault> {
+        Self::settle(disk, folder)?;
+        storage::saved_vote(disk, folder).map(drop).map_err(fault)
+    }
+
     /// Begins to receive a copy. What the folder promised to others, its vote, stays promised, whatever became of the
     /// rest of it.
     ///

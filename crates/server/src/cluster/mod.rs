@@ -8,6 +8,7 @@ mod doors;
 mod folder;
 mod host;
 mod join;
+mod mend;
 mod slot;
 mod wire;
 

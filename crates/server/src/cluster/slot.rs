@@ -1,18 +1,22 @@
-//! The node of this process, which is closed and opened again when it has to take a copy of another one's store.
+//! The node of this process, which is closed and opened again when it has to take a copy of another one's store: because
+//! it was away too long, or because its own is damaged.
 //! Invariant: a copy is taken only while the node is closed, and its own vote stays in the folder.
 //! Held by everything in `cluster`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use node::{Arrival, LoanedFile, Node, RealDisk, SHARD_FOLDER, Terms};
+use model::failure::Fault;
+use node::{Arrival, Damage, LoanedFile, Node, RealDisk, SHARD_FOLDER, Terms};
 use peer::{Authority, AuthorityBroken, Borrowed, Identity, Links, Refused};
 use tokio::runtime::Handle;
 
 use crate::exit::Complaint;
 
 use super::folder::{Folder, Member};
+use super::mend::mend;
 use super::wire::Wire;
 
 /// How long the lender keeps a copy after it was taken, so that its log is still there when this node comes for it.
@@ -20,9 +24,23 @@ const KEPT_AFTER: Duration = Duration::from_secs(10);
 /// Pause before a copy that could not be taken is tried again.
 const COPY_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often a damaged store is copied before the node is given up.
+const MENDS_MAX: u32 = 3;
+/// How long another node may take to lead before one that is damaged is closed.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(5);
+
+/// A node, and what tells that its files are damaged.
+#[derive(Clone)]
+struct Opened {
+    node: Node,
+    damage: Damage,
+}
+
 /// The node, wherever it is in its life.
 pub(crate) struct Slot {
-    node: RwLock<Node>,
+    opened: RwLock<Opened>,
+    /// How often a damaged store was replaced.
+    repairs: Arc<AtomicU64>,
     pub(super) folder: Folder,
     pub(super) member: Member,
     pub(super) links: Arc<Links>,
@@ -39,13 +57,44 @@ impl Slot {
     /// Opens the node that the folder says.
     pub(super) async fn open(folder: Folder, member: Member, data: &std::path::Path) -> Result<Arc<Self>, Complaint> {
         let links = links(&member.authority, Some(member.node))?;
-        let node = open_node(&member, &links, data).await?;
-        Ok(Arc::new(Self { node: RwLock::new(node), folder, member, links, data: data.to_owned() }))
+        let repairs = Arc::default();
+        let opened = open_whole(&folder, &member, &links, data, &repairs).await?;
+        Ok(Arc::new(Self { opened: RwLock::new(opened), repairs, folder, member, links, data: data.to_owned() }))
     }
 
     /// The node as it is now.
     pub(crate) fn node(&self) -> Node {
-        self.node.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.opened().node
+    }
+
+    fn opened(&self) -> Opened {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often a damaged store was replaced since the start.
+    pub(crate) fn repairs(&self) -> u64 {
+        self.repairs.load(Ordering::Relaxed)
+    }
+
+    async fn open_again(&self) -> Result<(), Complaint> {
+        let opened = open_whole(&self.folder, &self.member, &self.links, &self.data, &self.repairs).await?;
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
+        Ok(())
+    }
+
+    /// Lets another node lead, closes this one, and opens it again with a copy in place of what is damaged.
+    async fn replace(&self, fault: &Fault) -> Result<(), Complaint> {
+        let node = self.node();
+        let shard = node.replica();
+        // Without it the others elect one a little later.
+        drop(tokio::time::timeout(HAND_OVER_WITHIN, shard.hand_over(None)).await);
+        if let Err(closing) = node.close().await {
+            tracing::debug!(%closing, "the damaged store was closed");
+        }
+        let borrowed = mend(&self.folder, &self.member, &self.links, &self.data, fault).await?;
+        self.repairs.fetch_add(1, Ordering::Relaxed);
+        give_back_later(borrowed);
+        self.open_again().await
     }
 
     pub(super) const fn authority(&self) -> &Authority {
@@ -64,14 +113,43 @@ impl Slot {
         self.node().close().await.map_err(model::Failure::from)?;
         let taken = take(&self.data, terms, borrowed).await;
         // With or without the copy: what the folder holds is whole.
-        let node = open_node(&self.member, &self.links, &self.data).await?;
-        *self.node.write().unwrap_or_else(PoisonError::into_inner) = node;
+        self.open_again().await?;
         taken.map(give_back_later)
     }
 }
 
-async fn open_node(member: &Member, links: &Arc<Links>, data: &std::path::Path) -> Result<Node, Complaint> {
+/// Opens the node; where its files are damaged, with a copy of the leader's in their place.
+async fn open_whole(
+    folder: &Folder,
+    member: &Member,
+    links: &Arc<Links>,
+    data: &std::path::Path,
+    repairs: &AtomicU64,
+) -> Result<Opened, Complaint> {
+    let mut mends = 0;
+    loop {
+        let damage = Damage::default();
+        let opening = open_node(member, links, data, damage.clone()).await;
+        match (opening, damage.fault()) {
+            (Ok(node), _) => return Ok(Opened { node, damage }),
+            (Err(_), Some(fault)) if mends < MENDS_MAX => {
+                mends += 1;
+                give_back_later(mend(folder, member, links, data, &fault).await?);
+                repairs.fetch_add(1, Ordering::Relaxed);
+            }
+            (Err(complaint), _) => return Err(complaint),
+        }
+    }
+}
+
+async fn open_node(
+    member: &Member,
+    links: &Arc<Links>,
+    data: &std::path::Path,
+    damage: Damage,
+) -> Result<Node, Complaint> {
     let mut settings = node::Settings::new(data.to_owned());
+    settings.shard.damage = damage;
     settings.shard.node = member.node;
     settings.shard.peers = Some(Arc::new(Wire { links: Arc::clone(links), threads: Handle::current() }));
     Ok(Node::open_replica(Arc::new(RealDisk), settings).await?)
@@ -129,11 +207,24 @@ async fn on_disk(
     Ok(working.await.map_err(super::unreachable)?.map_err(model::Failure::from)?)
 }
 
-/// Takes a copy whenever the leader has given up the log that this node lacks.
+/// Takes a copy whenever the leader has given up the log that this node lacks, or its own store is damaged.
 pub(super) async fn keep_up(slot: Arc<Slot>) {
     loop {
-        let shard = slot.node().replica();
-        shard.lacks().await;
+        let Opened { node, damage } = slot.opened();
+        let shard = node.replica();
+        let fault = tokio::select! {
+            fault = damage.found() => Some(fault),
+            () = shard.lacks() => None,
+        };
+        if let Some(fault) = fault {
+            drop((node, shard));
+            if let Err(complaint) = slot.replace(&fault).await {
+                tracing::error!(%complaint, "the damaged store of this node stays as it is");
+                return;
+            }
+            tracing::info!("the damaged store was replaced by a copy of the leader's");
+            continue;
+        }
         let group = shard.group();
         let leader = group.leader.and_then(|leader| group.member(leader));
         let taken = match leader {

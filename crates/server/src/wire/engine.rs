@@ -198,7 +198,13 @@ struct ClusterCounters(Arc<Slot>);
 
 impl MetricsSource for ClusterCounters {
     fn render(&self) -> String {
-        self.0.node().metrics()
+        let repairs = self.0.repairs();
+        format!(
+            "{}# HELP recado_cluster_repairs_total Damaged stores that were replaced by a copy of the leader's.\n\
+             # TYPE recado_cluster_repairs_total counter\n\
+             recado_cluster_repairs_total {repairs}\n",
+            self.0.node().metrics()
+        )
     }
 
     fn readiness(&self) -> Readiness {
