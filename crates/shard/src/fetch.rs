@@ -12,6 +12,7 @@ use model::failure::Fault;
 
 use crate::machine::StateMachine;
 use crate::raft::log::Log;
+use crate::raft::written::batch_of;
 
 /// The messages of one batch.
 type Messages = Arc<[Bytes]>;
@@ -119,19 +120,19 @@ async fn read_missing<M: StateMachine>(
     decoded: &Arc<Decoded>,
     missing: Vec<u64>,
 ) -> Result<BTreeMap<u64, Option<Messages>>, Fault> {
-    let (log, decoded) = (log.clone(), Arc::clone(decoded));
-    let health = log.health.clone();
-    let hands = log.hands.clone();
-    let reading = hands.run(move || {
+    let (reader, decoded) = (log.clone(), Arc::clone(decoded));
+    let missing: Arc<[u64]> = missing.into();
+    let reading = log.read_mended(move |store| {
         let mut found = BTreeMap::new();
-        for index in missing {
-            let bytes = log.read_batch(index).map_err(|fault| log.health.fail_on_disk(&fault))?;
-            let messages = bytes.map(|bytes| decode::<M>(&log, &decoded, index, bytes)).transpose()?;
+        for index in missing.iter().copied() {
+            let bytes = store.read(storage::LogIndex(index))?.and_then(batch_of);
+            let messages = bytes.map(|bytes| decode::<M>(&reader, &decoded, index, bytes)).transpose();
             found.insert(index, messages);
         }
         Ok(found)
     });
-    reading.await.unwrap_or_else(|error| Err(health.fail(error)))
+    let found = reading.await.map_err(|error| log.health.fault().unwrap_or_else(|| log.health.fail(error)))?;
+    found.into_iter().map(|(index, messages)| Ok((index, messages?))).collect()
 }
 
 fn decode<M: StateMachine>(log: &Log, decoded: &Decoded, index: u64, bytes: Bytes) -> Result<Messages, Fault> {

@@ -16,6 +16,7 @@ use storage::disk::Disk;
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock};
+use crate::comparing::compare_when_noted;
 use crate::fetch::{Decoded, fetch_many};
 use crate::hands::Hands;
 use crate::health::{Damage, Health};
@@ -24,14 +25,17 @@ use crate::inbox::Inbox;
 use crate::limits::{DECODED_BYTES_DEFAULT, LAG_BYTES_MAX, TAIL_BYTES_DEFAULT};
 use crate::loan::Arrival;
 use crate::machine::StateMachine;
+use crate::mender::{Mend, Mender};
 use crate::peers::Peers;
 use crate::raft::log::Log;
 use crate::raft::member::Member;
 use crate::raft::state::{EffectSink, State};
 use crate::room::Room;
+use crate::scrubbing::{Scrubber, Scrubbing};
 use crate::sequencer::Sequencer;
 use crate::submitter::Submitter;
 use crate::timer;
+use crate::upkeep::Upkeep;
 use crate::watch;
 
 /// How a shard works. The parts that differ between production and simulation are values here.
@@ -52,8 +56,10 @@ pub struct Settings {
     pub peers: Option<Arc<dyn Peers>>,
     /// Bytes of log that are kept for a replica that lags; behind more than these it takes a copy.
     pub lag_bytes: u64,
-    /// Told when the shard stops, or does not open, because bytes on its disk are not what was written.
+    /// Told when the shard stops, or does not open, and whether because bytes on its disk are not what was written.
     pub damage: Damage,
+    /// How what lies on disk is read again; `None`: not at all.
+    pub scrubbing: Option<Scrubbing>,
 }
 
 impl Default for Settings {
@@ -68,6 +74,7 @@ impl Default for Settings {
             peers: None,
             lag_bytes: LAG_BYTES_MAX,
             damage: Damage::default(),
+            scrubbing: None,
         }
     }
 }
@@ -116,6 +123,8 @@ pub(crate) struct Core<M: StateMachine> {
     pub(crate) housekeeping: Arc<Housekeeping<M>>,
     /// One node gets a number at a time.
     pub(crate) numbering: Mutex<()>,
+    /// Kept for the log, which knows it while the shard is there.
+    _mender: Option<Arc<Mender<M>>>,
     room: Arc<Room>,
 }
 
@@ -131,7 +140,7 @@ impl<M: StateMachine> Shard<M> {
         settings: Settings,
         sink: EffectSink<M::Effect>,
     ) -> Result<Self, Fault> {
-        let health = Health::new(Arc::default(), settings.damage.clone(), settings.peers.is_some());
+        let health = Health::new(settings.damage.clone(), settings.peers.is_some());
         let room =
             Room { disk: Arc::clone(&disk), folder: folder.clone(), segment_bytes: settings.storage.segment_bytes };
         let hands = settings.hands.clone();
@@ -185,8 +194,20 @@ impl<M: StateMachine> Shard<M> {
         tokio::spawn(sequencer.run());
         tokio::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
         tokio::spawn(Arc::clone(&housekeeping).run());
-        let numbering = Mutex::new(());
-        Self { core: Arc::new(Core { member, state, submitter, decoded, housekeeping, numbering, room }) }
+        let mender = settings.peers.as_ref().map(|_| Arc::new(Mender::new(member.clone(), state.clone())));
+        if let Some(mender) = &mender {
+            let mend: Arc<dyn Mend> = Arc::<Mender<M>>::clone(mender);
+            // It is set once, here.
+            drop(state.log.mender.set(Arc::downgrade(&mend)));
+            tokio::spawn(compare_when_noted(member.clone(), state.clone(), submitter.clone()));
+        }
+        if let Some(scrubbing) = settings.scrubbing {
+            let (state, submitter, mender) = (state.clone(), submitter.clone(), mender.clone());
+            tokio::spawn(Scrubber { state, submitter, mender, settings: scrubbing }.run());
+        }
+        let core =
+            Core { member, state, submitter, decoded, housekeeping, numbering: Mutex::new(()), _mender: mender, room };
+        Self { core: Arc::new(core) }
     }
 
     /// Waits until this replica leads and has applied everything before its leadership.
@@ -297,6 +318,11 @@ impl<M: StateMachine> Shard<M> {
     pub async fn stopped(&self) -> Option<Fault> {
         self.core.submitter.stopped().await;
         self.fault()
+    }
+
+    /// What was done to keep the stored bytes right.
+    pub fn upkeep(&self) -> Upkeep {
+        self.core.state.log.counts.read()
     }
 
     /// The state of the shard. Asks the disk for its free space, briefly.

@@ -9,56 +9,64 @@ use std::sync::{Arc, OnceLock};
 use model::failure::{Failure, Fault, Unavailable};
 use tokio::sync::Notify;
 
-/// Told when a shard stops because bytes on its disk are not what was written. Clones are the same.
+/// Told when a shard stops by itself, and whether others can mend it. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Damage(Arc<Found>);
+pub struct Damage(Arc<Told>);
 
 #[derive(Debug, Default)]
-struct Found {
-    fault: OnceLock<Fault>,
-    told: Notify,
+struct Told {
+    found: OnceLock<Found>,
+    bell: Notify,
+}
+
+/// Why a shard stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The first fault.
+    pub fault: Fault,
+    /// Bytes on its disk are not what was written: other replicas have them.
+    pub is_mendable: bool,
 }
 
 impl Damage {
-    /// What was found.
+    /// What others can mend, if that is why the shard stopped.
     pub fn fault(&self) -> Option<Fault> {
-        self.0.fault.get().cloned()
+        self.0.found.get().filter(|found| found.is_mendable).map(|found| found.fault.clone())
     }
 
-    /// Waits until damage is found.
-    pub async fn found(&self) -> Fault {
+    /// Waits until the shard stops by itself.
+    pub async fn found(&self) -> Found {
         loop {
-            let told = self.0.told.notified();
-            if let Some(fault) = self.fault() {
-                return fault;
+            let told = self.0.bell.notified();
+            if let Some(found) = self.0.found.get() {
+                return found.clone();
             }
             told.await;
         }
-    }
-
-    fn note(&self, fault: &Fault) {
-        self.0.fault.get_or_init(|| fault.clone());
-        self.0.told.notify_waiters();
     }
 }
 
 /// Shared by all parts of one shard.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health {
-    first: Arc<OnceLock<Fault>>,
     damage: Damage,
     /// There are other replicas, from which damage is mended while this one is closed.
     heals: bool,
 }
 
 impl Health {
-    pub(crate) const fn new(first: Arc<OnceLock<Fault>>, damage: Damage, heals: bool) -> Self {
-        Self { first, damage, heals }
+    pub(crate) const fn new(damage: Damage, heals: bool) -> Self {
+        Self { damage, heals }
+    }
+
+    /// Whether there is a way to other replicas.
+    pub(crate) const fn has_others(&self) -> bool {
+        self.heals
     }
 
     /// The first fault, if there was one.
     pub(crate) fn fault(&self) -> Option<Fault> {
-        self.first.get().cloned()
+        self.damage.0.found.get().map(|found| found.fault.clone())
     }
 
     /// The first fault, unless it is damage that is mended from others.
@@ -78,19 +86,22 @@ impl Health {
 
     /// Notes a fault and gives back the one that counts: the first.
     pub(crate) fn fail(&self, what: impl Display) -> Fault {
-        let fault = self.first.get_or_init(|| {
-            let what = what.to_string();
-            tracing::error!(%what, "the shard stops");
-            Fault { what }
-        });
-        fault.clone()
+        self.note(&what, false)
     }
 
     /// Notes damage.
     pub(crate) fn fail_by_damage(&self, what: impl Display) -> Fault {
-        let first = self.fail(what);
-        self.damage.note(&first);
-        first
+        self.note(&what, true)
+    }
+
+    fn note(&self, what: &dyn Display, is_mendable: bool) -> Fault {
+        let found = self.damage.0.found.get_or_init(|| {
+            let what = what.to_string();
+            tracing::error!(%what, "the shard stops");
+            Found { fault: Fault { what }, is_mendable }
+        });
+        self.damage.0.bell.notify_waiters();
+        found.fault.clone()
     }
 
     /// Notes a fault of the store.

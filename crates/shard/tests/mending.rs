@@ -6,12 +6,14 @@ mod world;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::{Cluster, copy, within};
-use shard::{Arrival, Damage};
+use shard::{Arrival, Damage, Scrubbing, Shard, StateMachine};
 use storage::disk::Disk;
 use storage::disk::simulated::MemoryDisk;
-use world::{FOLDER, message};
+use storage::{SectionName, SegmentStore};
+use world::{FOLDER, Keeper, SEGMENT_BYTES, message};
 
 /// The newest file of a kind.
 fn newest(disk: &MemoryDisk, end: &str) -> PathBuf {
@@ -80,31 +82,96 @@ async fn a_copy_has_what_its_reader_acknowledged_also_when_nobody_else_has_it() 
     assert_eq!(cluster.agree().await.kept.len(), 61, "nothing that was confirmed is lost with its leader");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_that_meets_damage_answers_nothing_wrong_and_others_lead() {
-    let mut cluster = Cluster::of_three().await;
-    let leader = cluster.leader().await;
-    let own = leader.group().own;
-    let state = leader.with_replica(Clone::clone);
-    let disk = cluster.disks[&own].clone();
-    let first = disk.paths().into_iter().find(|path| path.display().to_string().ends_with(".segment")).unwrap();
-    let content = disk.content(&first).unwrap();
-    for offset in (4_096..content.len()).step_by(64) {
-        disk.flip_bit(&first, u64::try_from(offset).unwrap(), 1);
+/// Damages a file all over, behind its header.
+fn riddle(disk: &MemoryDisk, path: &Path) {
+    let content = disk.content(path).unwrap();
+    let used = content.iter().rposition(|byte| *byte != 0).unwrap();
+    for offset in (80..used).step_by(64) {
+        assert!(disk.flip_bit(path, u64::try_from(offset).unwrap(), 1));
     }
-    let mut refusals = 0;
+}
+
+/// Reads all messages; how many were refused. What is served is right.
+async fn refusals(shard: &Shard<Keeper>) -> usize {
+    let state = shard.with_replica(Clone::clone);
+    let mut refused = 0;
     for (number, (at, _)) in &state.kept {
-        match leader.fetch(*at).await {
+        match shard.fetch(*at).await {
             Ok(found) => assert_eq!(found, Some(message(*number, 500)), "what is served is right"),
             Err(failure) => {
-                refusals += 1;
+                refused += 1;
                 assert!(matches!(failure, model::Failure::Unavailable(_)), "another node serves it: {failure}");
             }
         }
     }
-    assert!(refusals > 0, "the damage lies where messages are");
-    let fault = within(cluster.damages[&own].found()).await;
-    assert!(fault.what.contains("is damaged at offset"), "{}", fault.what);
+    refused
+}
+
+fn oldest_segment(disk: &MemoryDisk) -> PathBuf {
+    disk.paths().into_iter().find(|path| path.display().to_string().ends_with(".segment")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_meets_damage_is_answered_with_the_bytes_of_another_replica() {
+    let cluster = Cluster::of_three().await;
+    cluster.agree().await;
+    for node in cluster.nodes() {
+        let (shard, disk) = (cluster.wires.shard(node), &cluster.disks[&node]);
+        let segment = oldest_segment(disk);
+        let whole = disk.content(&segment).unwrap();
+        riddle(disk, &segment);
+        assert_eq!(refusals(&shard).await, 0);
+        assert_eq!(disk.content(&segment).unwrap(), whole, "the file is the same as before");
+        assert_eq!((shard.fault(), shard.upkeep().mended), (None, 1));
+    }
+    cluster.keep(50).await;
+    assert_eq!(cluster.agree().await.kept.len(), 51);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scrub_finds_what_nobody_reads_and_puts_it_right() {
+    let mut cluster = Cluster::of_one().await;
+    cluster.scrubbing = Some(Scrubbing { bytes_per_second: 1 << 30, pause: Duration::from_millis(20) });
+    for number in 0..50 {
+        cluster.keep(number).await;
+    }
+    cluster.join(MemoryDisk::new()).await;
+    let victim = cluster.join(MemoryDisk::new()).await;
+    cluster.agree().await;
+    let (shard, disk) = (cluster.wires.shard(victim), cluster.disks[&victim].clone());
+    shard.tidy().await;
+    for end in ["/store", "/vote", "/mark", "/purge"] {
+        assert!(disk.flip_bit(&newest(&disk, end), 20, 1));
+    }
+    let checkpoint = newest(&disk, ".checkpoint");
+    assert!(disk.flip_bit(&checkpoint, 100, 1));
+    let segment = oldest_segment(&disk);
+    riddle(&disk, &segment);
+    within(async {
+        while shard.upkeep().mended < 6 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(shard.fault(), None);
+    cluster.keep(50).await;
+    cluster.agree().await;
+    let disk = cluster.kill(victim);
+    let store = storage::Settings { segment_bytes: SEGMENT_BYTES, ..storage::Settings::default() };
+    let (store, _) = SegmentStore::open(Arc::new(disk), Path::new(FOLDER), store).unwrap();
+    assert_eq!(store.scrub().flat_map(|file| file.faults).collect::<Vec<_>>(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_with_damage_that_nobody_can_mend_in_place_serves_nothing_wrong_and_others_lead() {
+    let mut cluster = Cluster::of_three().await;
+    let leader = cluster.leader().await;
+    let own = leader.group().own;
+    let disk = cluster.disks[&own].clone();
+    riddle(&disk, &newest(&disk, ".segment"));
+    assert!(refusals(&leader).await > 0, "the damage lies where messages are");
+    let found = within(cluster.damages[&own].found()).await;
+    assert!(found.is_mendable && found.fault.what.contains("is damaged at offset"), "{}", found.fault.what);
     drop(leader.hand_over(None).await);
     drop(leader.close().await);
     drop(leader);
@@ -115,9 +182,62 @@ async fn a_leader_that_meets_damage_answers_nothing_wrong_and_others_lead() {
     cluster.start(own, disk).await;
     cluster.keep(50).await;
     assert_eq!(cluster.agree().await.kept.len(), 51);
-    for (number, (at, _)) in &state.kept {
-        assert_eq!(cluster.wires.shard(own).fetch(*at).await.unwrap(), Some(message(*number, 500)));
+    assert_eq!(refusals(&cluster.wires.shard(own)).await, 0);
+}
+
+/// Writes a checkpoint that is whole and wrong in the place of the newest one.
+fn falsify(disk: &MemoryDisk) {
+    let settings = storage::Settings { segment_bytes: SEGMENT_BYTES, ..storage::Settings::default() };
+    let (store, _) = SegmentStore::open(disk_of(disk), Path::new(FOLDER), settings).unwrap();
+    let found = store.newest_checkpoint().unwrap().unwrap();
+    let mut sections: Vec<_> =
+        found.sections.iter().map(|(name, bytes)| (name.as_str().to_owned(), bytes.clone())).collect();
+    let mut machine = Keeper::restore(&sections).unwrap();
+    machine.ticks += 1_000;
+    for (name, bytes) in machine.checkpoint() {
+        sections.iter_mut().filter(|(known, _)| *known == name).for_each(|(_, old)| *old = bytes.clone());
     }
+    let named = sections.into_iter().map(|(name, bytes)| (SectionName::parse(&name).unwrap(), bytes));
+    store.write_checkpoint(found.term, found.index, named).unwrap();
+    store.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_whose_state_is_not_that_of_the_leader_stops() {
+    let mut cluster = Cluster::of_three().await;
+    for number in 50..120 {
+        cluster.keep(number).await;
+    }
+    cluster.agree().await;
+    let victim = follower(&cluster).await;
+    cluster.wires.shard(victim).tidy().await;
+    let disk = cluster.kill(victim);
+    falsify(&disk);
+    cluster.start(victim, disk).await;
+    let shard = cluster.wires.shard(victim);
+    let mut number = 120;
+    let found = within(async {
+        loop {
+            tokio::select! {
+                found = cluster.damages[&victim].found() => return found,
+                () = cluster.keep(number) => number += 1,
+            }
+        }
+    })
+    .await;
+    assert!(!found.is_mendable, "a wrong state is not mended: somebody has to look for its cause");
+    assert!(found.fault.what.contains("the state of this replica differs from the leader's"), "{}", found.fault.what);
+    assert_eq!(shard.fault(), Some(found.fault));
+    for node in cluster.nodes().into_iter().filter(|node| *node != victim) {
+        assert_eq!(cluster.wires.shard(node).fault(), None);
+    }
+    cluster.keep(number).await;
+    within(async {
+        while cluster.leader().await.upkeep().compared == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::copy::CopiedFile;
 use crate::core::Core;
 use crate::disk::OpenMode;
 use crate::fault::Fault;
@@ -53,6 +54,22 @@ impl SegmentStore {
         Ok(found)
     }
 
+    /// Whether all of a segment is what was written, as far as it is durable.
+    pub fn check_segment(&self, first: LogIndex) -> Result<(), Fault> {
+        let listed = self.core.segments.read().expect("no holder panics").get(&first).cloned();
+        let segment = listed.ok_or(Fault::Misuse { what: "no segment starts at this index" })?;
+        let (_, faults) = self.core.inspect_segment(&segment)?;
+        faults.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// A piece of a sealed segment and its length, for another replica; empty when there is none.
+    pub fn piece_of_segment(&self, first: LogIndex, offset: u64) -> Result<(ByteCount, Vec<u8>), Fault> {
+        let sealed = self.segments().into_iter().find(|segment| segment.first == first && segment.sealed);
+        let Some(sealed) = sealed else { return Ok((ByteCount(0), Vec::new())) };
+        let file = CopiedFile { name: segment_name(first), bytes: sealed.bytes, length: sealed.bytes };
+        Ok((sealed.bytes, self.read_copied(&file, offset)?))
+    }
+
     /// Begins to replace a sealed segment.
     pub fn mend_segment(&self, first: LogIndex) -> Result<Mending, Fault> {
         self.core.check_open()?;
@@ -67,10 +84,13 @@ impl SegmentStore {
         Ok(Mending { core: Arc::clone(&self.core), segment, file, is_done: false })
     }
 
-    /// Removes a checkpoint that is damaged; the caller has written another one.
+    /// Removes a checkpoint if it is damaged; the caller has written another one, which may have taken its turn already.
     pub fn remove_damaged_checkpoint(&self, term: Term, index: LogIndex) -> Result<bool, Fault> {
         let _one_at_a_time = self.core.checkpoints.lock().expect("no holder panics");
         self.core.check_open()?;
+        if !crate::checkpoint::checkpoints(&self.core.folder)?.contains(&(index, term)) {
+            return Ok(false);
+        }
         match crate::checkpoint::read_file(&self.core.folder, term, index) {
             Err(Fault::Corrupt { .. }) => {}
             Ok(_) => return Ok(false),

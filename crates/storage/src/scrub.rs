@@ -135,7 +135,7 @@ impl Core {
     }
 
     /// A sealed segment is checked to its last byte; the open one as far as it is durable.
-    fn inspect_segment(&self, segment: &Arc<Segment>) -> Result<(u64, Vec<Fault>), Fault> {
+    pub(crate) fn inspect_segment(&self, segment: &Arc<Segment>) -> Result<(u64, Vec<Fault>), Fault> {
         // A cut or a seal beside it may look like damage: that is looked at again while segments stand still, which would
         // hold up the writer each time.
         if let Ok(seen) = self.inspect_listed(segment) {

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::failure::Fault;
-use node::{Arrival, Damage, LoanedFile, Node, RealDisk, SHARD_FOLDER, Terms};
+use node::{Arrival, Damage, LoanedFile, Node, RealDisk, SHARD_FOLDER, Scrubbing, Terms};
 use peer::{Authority, AuthorityBroken, Borrowed, Identity, Links, Refused};
 use tokio::runtime::Handle;
 
@@ -44,7 +44,14 @@ pub(crate) struct Slot {
     pub(super) folder: Folder,
     pub(super) member: Member,
     pub(super) links: Arc<Links>,
-    data: PathBuf,
+    place: Place,
+}
+
+/// Where the store is, and how it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) data: PathBuf,
+    pub(super) scrubbing: Option<Scrubbing>,
 }
 
 /// Makes the connections of a node, or of a caller that is none.
@@ -55,11 +62,11 @@ pub(super) fn links(authority: &Authority, node: Option<u64>) -> Result<Arc<Link
 
 impl Slot {
     /// Opens the node that the folder says.
-    pub(super) async fn open(folder: Folder, member: Member, data: &std::path::Path) -> Result<Arc<Self>, Complaint> {
+    pub(super) async fn open(folder: Folder, member: Member, place: Place) -> Result<Arc<Self>, Complaint> {
         let links = links(&member.authority, Some(member.node))?;
         let repairs = Arc::default();
-        let opened = open_whole(&folder, &member, &links, data, &repairs).await?;
-        Ok(Arc::new(Self { opened: RwLock::new(opened), repairs, folder, member, links, data: data.to_owned() }))
+        let opened = open_whole(&folder, &member, &links, &place, &repairs).await?;
+        Ok(Arc::new(Self { opened: RwLock::new(opened), repairs, folder, member, links, place }))
     }
 
     /// The node as it is now.
@@ -77,21 +84,25 @@ impl Slot {
     }
 
     async fn open_again(&self) -> Result<(), Complaint> {
-        let opened = open_whole(&self.folder, &self.member, &self.links, &self.data, &self.repairs).await?;
+        let opened = open_whole(&self.folder, &self.member, &self.links, &self.place, &self.repairs).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
         Ok(())
     }
 
-    /// Lets another node lead, closes this one, and opens it again with a copy in place of what is damaged.
-    async fn replace(&self, fault: &Fault) -> Result<(), Complaint> {
+    /// Lets another node lead, and closes this one.
+    async fn withdraw(&self) -> Result<(), Fault> {
         let node = self.node();
-        let shard = node.replica();
         // Without it the others elect one a little later.
-        drop(tokio::time::timeout(HAND_OVER_WITHIN, shard.hand_over(None)).await);
-        if let Err(closing) = node.close().await {
+        drop(tokio::time::timeout(HAND_OVER_WITHIN, node.replica().hand_over(None)).await);
+        node.close().await
+    }
+
+    /// Closes this node, and opens it again with a copy in place of what is damaged.
+    async fn replace(&self, fault: &Fault) -> Result<(), Complaint> {
+        if let Err(closing) = self.withdraw().await {
             tracing::debug!(%closing, "the damaged store was closed");
         }
-        let borrowed = mend(&self.folder, &self.member, &self.links, &self.data, fault).await?;
+        let borrowed = mend(&self.folder, &self.member, &self.links, &self.place.data, fault).await?;
         self.repairs.fetch_add(1, Ordering::Relaxed);
         give_back_later(borrowed);
         self.open_again().await
@@ -111,7 +122,7 @@ impl Slot {
         let client = self.links.to(Some(lender), address).map_err(super::unreachable)?;
         let (terms, borrowed) = client.borrow().await.map_err(super::unreachable)?;
         self.node().close().await.map_err(model::Failure::from)?;
-        let taken = take(&self.data, terms, borrowed).await;
+        let taken = take(&self.place.data, terms, borrowed).await;
         // With or without the copy: what the folder holds is whole.
         self.open_again().await?;
         taken.map(give_back_later)
@@ -123,18 +134,18 @@ async fn open_whole(
     folder: &Folder,
     member: &Member,
     links: &Arc<Links>,
-    data: &std::path::Path,
+    place: &Place,
     repairs: &AtomicU64,
 ) -> Result<Opened, Complaint> {
     let mut mends = 0;
     loop {
         let damage = Damage::default();
-        let opening = open_node(member, links, data, damage.clone()).await;
+        let opening = open_node(member, links, place, damage.clone()).await;
         match (opening, damage.fault()) {
             (Ok(node), _) => return Ok(Opened { node, damage }),
             (Err(_), Some(fault)) if mends < MENDS_MAX => {
                 mends += 1;
-                give_back_later(mend(folder, member, links, data, &fault).await?);
+                give_back_later(mend(folder, member, links, &place.data, &fault).await?);
                 repairs.fetch_add(1, Ordering::Relaxed);
             }
             (Err(complaint), _) => return Err(complaint),
@@ -142,14 +153,10 @@ async fn open_whole(
     }
 }
 
-async fn open_node(
-    member: &Member,
-    links: &Arc<Links>,
-    data: &std::path::Path,
-    damage: Damage,
-) -> Result<Node, Complaint> {
-    let mut settings = node::Settings::new(data.to_owned());
+async fn open_node(member: &Member, links: &Arc<Links>, place: &Place, damage: Damage) -> Result<Node, Complaint> {
+    let mut settings = node::Settings::new(place.data.clone());
     settings.shard.damage = damage;
+    settings.shard.scrubbing = place.scrubbing;
     settings.shard.node = member.node;
     settings.shard.peers = Some(Arc::new(Wire { links: Arc::clone(links), threads: Handle::current() }));
     Ok(Node::open_replica(Arc::new(RealDisk), settings).await?)
@@ -212,14 +219,19 @@ pub(super) async fn keep_up(slot: Arc<Slot>) {
     loop {
         let Opened { node, damage } = slot.opened();
         let shard = node.replica();
-        let fault = tokio::select! {
-            fault = damage.found() => Some(fault),
+        let found = tokio::select! {
+            found = damage.found() => Some(found),
             () = shard.lacks() => None,
         };
-        if let Some(fault) = fault {
+        if let Some(found) = found {
             drop((node, shard));
-            if let Err(complaint) = slot.replace(&fault).await {
-                tracing::error!(%complaint, "the damaged store of this node stays as it is");
+            if !found.is_mendable {
+                // The others cannot mend it, but they can do the work.
+                drop(slot.withdraw().await);
+                return;
+            }
+            if let Err(complaint) = slot.replace(&found.fault).await {
+                tracing::error!(%complaint, "the store of this node stays as it is");
                 return;
             }
             tracing::info!("the damaged store was replaced by a copy of the leader's");

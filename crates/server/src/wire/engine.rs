@@ -62,7 +62,7 @@ impl Engine {
     /// Opens the broker of this process, from the newest checkpoint and the log after it.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Complaint> {
         cluster::refuse_alone(settings)?;
-        let node = Node::open_here(node::Settings::new(settings.data.clone())).await?;
+        let node = Node::open_here(node_settings(settings)).await?;
         let claim = Self::first_administrator(&node, settings).await?;
         let (told, ready) = watch::channel(true);
         tokio::spawn(tell_readiness(node.readiness(), told));
@@ -158,6 +158,12 @@ impl Engine {
         };
         node.close().await.map_err(|fault| Failure::from(fault).into())
     }
+}
+
+fn node_settings(settings: &Settings) -> node::Settings {
+    let mut node = node::Settings::new(settings.data.clone());
+    node.shard.scrubbing = settings.scrubbing;
+    node
 }
 
 /// Passes on whether the broker can do its work.

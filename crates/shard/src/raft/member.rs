@@ -79,6 +79,7 @@ impl Future for Pending {
 pub(crate) struct Member<M: StateMachine> {
     pub(super) raft: Raft<Types, State<M>>,
     pub(super) log: Log,
+    pub(super) peers: Option<Arc<dyn Peers>>,
     health: Health,
     /// Told when the leader has given up entries that this replica lacks.
     pub(super) lacking: watch::Sender<bool>,
@@ -87,7 +88,7 @@ pub(crate) struct Member<M: StateMachine> {
 impl<M: StateMachine> Clone for Member<M> {
     fn clone(&self) -> Self {
         let (raft, log, health) = (self.raft.clone(), self.log.clone(), self.health.clone());
-        Self { raft, log, health, lacking: self.lacking.clone() }
+        Self { raft, log, health, peers: self.peers.clone(), lacking: self.lacking.clone() }
     }
 }
 
@@ -132,9 +133,9 @@ impl<M: StateMachine> Member<M> {
         let has_peers = peers.is_some();
         let config = if has_peers { config_among_peers() } else { config() };
         let config = config.validate().map_err(|error| health.fail(error))?;
-        let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers), log.clone(), state);
+        let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers.clone()), log.clone(), state);
         let raft = raft.await.map_err(|error| health.fail(error))?;
-        let member = Self { raft, log, health, lacking: watch::Sender::new(false) };
+        let member = Self { raft, log, peers, health, lacking: watch::Sender::new(false) };
         let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
         if !known {
             let members = BTreeMap::from([(node, BasicNode::default())]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::failure::Fault;
-use shard::{Answer, Arrival, Damage, GroupChange, Peers, Shard, Unreached};
+use shard::{Answer, Arrival, Damage, GroupChange, Peers, Scrubbing, Shard, Unreached};
 use storage::disk::Disk;
 use storage::disk::simulated::MemoryDisk;
 
@@ -74,12 +74,19 @@ pub struct Cluster {
     pub disks: BTreeMap<u64, MemoryDisk>,
     alive: BTreeMap<u64, Arc<AtomicBool>>,
     pub damages: BTreeMap<u64, Damage>,
+    /// Of the nodes that are started next.
+    pub scrubbing: Option<Scrubbing>,
 }
 
 impl Cluster {
     pub async fn of_one() -> Self {
-        let mut cluster =
-            Self { wires: Arc::default(), disks: BTreeMap::new(), alive: BTreeMap::new(), damages: BTreeMap::new() };
+        let mut cluster = Self {
+            wires: Arc::default(),
+            disks: BTreeMap::new(),
+            alive: BTreeMap::new(),
+            damages: BTreeMap::new(),
+            scrubbing: None,
+        };
         cluster.start(1, MemoryDisk::new()).await;
         let first = cluster.wires.shard(1);
         first.ready().await.unwrap();
@@ -116,6 +123,7 @@ impl Cluster {
             damage: damage.clone(),
             tail_bytes: 4096,
             decoded_bytes: 4096,
+            scrubbing: self.scrubbing,
             ..settings()
         };
         let opened = Shard::open(Arc::new(disk.clone()), PathBuf::from(FOLDER), settings, Box::new(|_, _| {})).await?;
