@@ -55,7 +55,7 @@ campaign doors --runs 2
 campaign slow-disk --filesystem ext4
 campaign stale
 campaign confirms
-campaign cluster-flips --runs 5
+campaign cluster-flips --runs 3
 campaign flips --runs 25
 campaign disk --backlog 60000
 verdict=0

@@ -203,7 +203,8 @@ impl<M: StateMachine> Shard<M> {
         }
         if let Some(scrubbing) = settings.scrubbing {
             let (state, submitter, mender) = (state.clone(), submitter.clone(), mender.clone());
-            tokio::spawn(Scrubber { state, submitter, mender, settings: scrubbing }.run());
+            let housekeeping = Arc::clone(&housekeeping);
+            tokio::spawn(Scrubber { state, submitter, housekeeping, mender, settings: scrubbing }.run());
         }
         let core =
             Core { member, state, submitter, decoded, housekeeping, numbering: Mutex::new(()), _mender: mender, room };
@@ -351,7 +352,10 @@ impl<M: StateMachine> Shard<M> {
         self.core.submitter.inbox().drain();
         // A command of our own comes behind all that was let in, and is answered behind it.
         let _ = self.core.submitter.submit_own(M::tick()).await;
-        self.core.housekeeping.finish().await;
+        // After a fault nothing more is kept: what lies on disk is what the next start begins with.
+        if self.fault().is_none() {
+            self.core.housekeeping.finish().await;
+        }
     }
 
     /// Does what housekeeping does by itself from time to time, now.

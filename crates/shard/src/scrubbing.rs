@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use storage::{Fault, Part, Scrubbed};
 
+use crate::housekeeping::Housekeeping;
 use crate::limits::SCRUB_BYTES_MIN;
 use crate::machine::StateMachine;
 use crate::mender::{Mend, Mender};
@@ -28,6 +29,7 @@ pub struct Scrubbing {
 pub(crate) struct Scrubber<M: StateMachine> {
     pub(crate) state: State<M>,
     pub(crate) submitter: Submitter<M>,
+    pub(crate) housekeeping: Arc<Housekeeping<M>>,
     /// Where there are others.
     pub(crate) mender: Option<Arc<Mender<M>>>,
     pub(crate) settings: Scrubbing,
@@ -100,9 +102,7 @@ impl<M: StateMachine> Scrubber<M> {
             }
             Part::Checkpoint(term, index) => {
                 count(&self.state.log.counts.damaged, 1);
-                let state = self.state.clone();
-                let replacing = self.state.log.hands.run(move || state.replace_checkpoint(term, index));
-                if let Ok(Ok(true)) = replacing.await {
+                if self.housekeeping.replace_checkpoint(term, index).await {
                     count(&self.state.log.counts.mended, 1);
                     tracing::warn!(%fault, "a damaged checkpoint was replaced by a new one");
                 } else {

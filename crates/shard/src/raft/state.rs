@@ -222,23 +222,25 @@ impl<M: StateMachine> Core<M> {
         Some(with_covered(sections, covered))
     }
 
-    /// Writes a checkpoint in place of a damaged one. False when there is no room for it. Blocks on the disk.
-    pub(crate) fn replace_checkpoint(&self, term: storage::Term, index: storage::LogIndex) -> io::Result<bool> {
+    /// Writes the newest checkpoint once more; nothing was applied behind it. False when there is no room, or there was.
+    /// Blocks on the disk.
+    pub(crate) fn rewrite_checkpoint(&self) -> io::Result<bool> {
         let Some((sections, covered)) = self.sections_of_now() else { return Ok(false) };
-        // First the new one: the older one may be the only whole one.
-        if !self.save(sections, &covered)? {
+        if self.current() != Some(meta_of(&covered)) {
             return Ok(false);
         }
-        if covered.last.index == index.0 {
-            return Ok(true);
-        }
+        self.save(sections, &covered)
+    }
+
+    /// Removes a checkpoint that is damaged. Blocks on the disk.
+    pub(crate) fn remove_checkpoint(&self, term: storage::Term, index: storage::LogIndex) -> io::Result<()> {
         self.log.health.guard_disk(self.log.store.remove_damaged_checkpoint(term, index))?;
         let mut checkpoints = self.checkpoints.lock().expect("no holder panics");
         if checkpoints.before == Some(index.0) {
-            // Nothing lies before the new one: the log is not given up until there is.
+            // There is none to fall back to: the log is not given up until there is.
             checkpoints.before = None;
         }
-        Ok(true)
+        Ok(())
     }
 }
 
