@@ -240,7 +240,7 @@ pub struct Delivery {
     /// When the lease ends; absent when it lasts as long as the connection.
     pub leased_until: Option<Timestamp>,
     /// Set when it comes from a dead-letter queue.
-    pub dead_letter: Option<DeadLetter>,
+    pub dead_letter: Option<Box<DeadLetter>>,
 }
 
 /// A message of a topic partition, read without a subscription.

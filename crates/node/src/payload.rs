@@ -37,7 +37,7 @@ fn history(letter: Option<DeadLetter>, message: &mut Message) -> Option<DeadLett
 /// A leased message with its receipt.
 pub(crate) fn delivery(picked: &Picked, record: Bytes, receipt: Receipt, end: LeaseEnd) -> Result<Delivery, Failure> {
     let mut message = message(record, picked.published_at, picked.expires_at)?;
-    let dead_letter = history(picked.dead_letter.clone(), &mut message);
+    let dead_letter = history(picked.dead_letter.clone(), &mut message).map(Box::new);
     Ok(Delivery {
         message,
         receipt: Some(receipt),

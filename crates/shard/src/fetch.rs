@@ -1,6 +1,6 @@
 //! Reads the messages that a consumer gets: from the tail in memory, else from a segment.
-//! Invariant: decoded batches in memory are bounded in bytes; a message whose segment is gone is `None`, damage
-//! is a fault. Reads of the disk never block a task.
+//! Invariants: decoded batches in memory are bounded in bytes; a message whose segment is gone is `None`, damage
+//! is a fault; what may still be cut off the log is never read ahead. Reads of the disk never block a task.
 //! Called by `Shard::fetch`. Tests: below, `tests/fetch.rs`.
 
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use broker::place::MessageRef;
 use bytes::Bytes;
 use model::failure::Fault;
 
+use crate::limits::READ_AHEAD_BYTES;
 use crate::machine::StateMachine;
 use crate::raft::log::Log;
-use crate::raft::written::batch_of;
 
 /// The messages of one batch.
 type Messages = Arc<[Bytes]>;
@@ -60,6 +60,10 @@ impl Decoded {
         Some(Arc::clone(&kept.messages))
     }
 
+    fn has(&self, index: u64) -> bool {
+        self.state().kept.contains_key(&index)
+    }
+
     fn put(&self, index: u64, messages: &Messages, bytes: usize) {
         let mut state = self.state();
         let state = &mut *state;
@@ -80,11 +84,13 @@ impl Decoded {
     }
 }
 
-/// The messages at these places, in their order.
+/// The messages at these places, in their order. What lies behind them is read with them, before `ahead_until`, where
+/// they continue what was read last.
 pub(crate) async fn fetch_many<M: StateMachine>(
     log: &Log,
     decoded: &Arc<Decoded>,
     wanted: &[MessageRef],
+    ahead_until: impl FnOnce() -> u64,
 ) -> Result<Vec<Option<Bytes>>, Fault> {
     let mut batches: BTreeMap<u64, Option<Messages>> = BTreeMap::new();
     let mut missing = Vec::new();
@@ -106,7 +112,7 @@ pub(crate) async fn fetch_many<M: StateMachine>(
         batches.insert(index, found);
     }
     if !missing.is_empty() {
-        batches.extend(read_missing::<M>(log, decoded, missing).await?);
+        batches.extend(read_missing::<M>(log, decoded, missing, ahead_until()).await?);
     }
     let message = |at: &MessageRef| {
         let position = usize::try_from(at.position).ok()?;
@@ -119,15 +125,23 @@ async fn read_missing<M: StateMachine>(
     log: &Log,
     decoded: &Arc<Decoded>,
     missing: Vec<u64>,
+    ahead_until: u64,
 ) -> Result<BTreeMap<u64, Option<Messages>>, Fault> {
     let (reader, decoded) = (log.clone(), Arc::clone(decoded));
     let missing: Arc<[u64]> = missing.into();
-    let reading = log.read_mended(move |store| {
+    let reading = log.read_mended(move |_| {
         let mut found = BTreeMap::new();
         for index in missing.iter().copied() {
-            let bytes = store.read(storage::LogIndex(index))?.and_then(batch_of);
-            let messages = bytes.map(|bytes| decode::<M>(&reader, &decoded, index, bytes)).transpose();
-            found.insert(index, messages);
+            if found.contains_key(&index) {
+                continue;
+            }
+            let continues = index.checked_sub(1).is_some_and(|before| decoded.has(before));
+            let ahead = if continues { ahead_until } else { 0 };
+            let until = ahead.max(index + 1);
+            for (at, bytes) in reader.read_batches(index, until, READ_AHEAD_BYTES)? {
+                found.insert(at, decode::<M>(&reader, &decoded, at, bytes).map(Some));
+            }
+            found.entry(index).or_insert(Ok(None));
         }
         Ok(found)
     });

@@ -296,7 +296,9 @@ impl<M: StateMachine> Shard<M> {
         if let Some(failure) = health.failure() {
             return Err(failure);
         }
-        let fetched = fetch_many::<M>(&self.core.state.log, &self.core.decoded, places).await;
+        let state = &self.core.state;
+        let applied_until = || state.applied().last.map_or(0, |id| id.index + 1);
+        let fetched = fetch_many::<M>(&state.log, &self.core.decoded, places, applied_until).await;
         fetched.map_err(|fault| health.failure().unwrap_or_else(|| fault.into()))
     }
 

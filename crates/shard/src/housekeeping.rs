@@ -227,7 +227,7 @@ impl<M: StateMachine> Housekeeping<M> {
     /// False when nothing was moved.
     async fn relocate(&self, survivors: Vec<Survivor<M::Token>>) -> bool {
         let places: Vec<_> = survivors.iter().map(|survivor| survivor.at).collect();
-        let Ok(messages) = fetch_many::<M>(&self.state.log, &self.decoded, &places).await else { return false };
+        let Ok(messages) = fetch_many::<M>(&self.state.log, &self.decoded, &places, || 0).await else { return false };
         let mut bytes = 0;
         let mut moved = Vec::new();
         for (survivor, message) in survivors.into_iter().zip(messages) {

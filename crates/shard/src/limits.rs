@@ -20,6 +20,9 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 pub const TAIL_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Bytes of older batches kept in memory after a consumer asked for one message of them.
 pub const DECODED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
+/// Bytes that are read at once where consumers go through the log in its order: what is held of one message may keep as
+/// many in memory.
+pub const READ_AHEAD_BYTES: u64 = 256 * 1024;
 /// Largest batch that the shard's own thread writes; longer ones go to the writer's, so that the next batch is
 /// made meanwhile.
 pub const WRITE_HERE_BYTES_MAX: usize = 4 * 1024;

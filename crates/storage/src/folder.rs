@@ -159,8 +159,9 @@ impl OpenFile {
 
     /// Reads `bytes` bytes; a file that ends before is damaged.
     pub(crate) fn read(&self, offset: u64, bytes: u64) -> Result<Vec<u8>, Fault> {
-        let mut buffer = vec![0; buffer_size(bytes)];
-        self.read_into(offset, &mut buffer)?;
+        let outcome = self.file.read(offset, buffer_size(bytes));
+        let buffer = outcome.map_err(|error| self.fault(Operation::Read, offset, &error))?;
+        self.whole(offset, buffer.len(), buffer_size(bytes))?;
         Ok(buffer)
     }
 
@@ -168,7 +169,12 @@ impl OpenFile {
     pub(crate) fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
         let outcome = self.file.read_at(offset, buffer);
         let filled = outcome.map_err(|error| self.fault(Operation::Read, offset, &error))?;
-        if filled < buffer.len() {
+        self.whole(offset, filled, buffer.len())
+    }
+
+    /// Refuses a file that ends before what should be there.
+    fn whole(&self, offset: u64, filled: usize, wanted: usize) -> Result<(), Fault> {
+        if filled < wanted {
             return Err(Fault::corrupt(&self.path, offset, "the file ends inside a record"));
         }
         Ok(())

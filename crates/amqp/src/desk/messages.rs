@@ -4,6 +4,7 @@
 use model::name::Source;
 use model::number::Span;
 use model::queue::{Ack, Extend, Nack, NackAction, Receive};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::failure::{Failure, Retry, Unavailable};
@@ -72,7 +73,8 @@ impl Errand {
             }
         };
         let Some(delivery) = received.deliveries.into_iter().next() else { return Ok(Answer::Empty) };
-        let delivered = translate::delivered(delivery, &Feed::Leased(source.clone()));
+        let source = Arc::new(source);
+        let delivered = translate::delivered(delivery, &Feed::Leased(Arc::clone(&source)));
         Ok(Answer::Got { delivered, left: ready.saturating_sub(1), source, timeout })
     }
 
@@ -98,7 +100,7 @@ impl Errand {
         let request = Consume { priority, sharing, ..Consume::new(source.clone(), 0) };
         match self.shared.backend.consume(&self.caller, request).await {
             Ok(deliveries) => {
-                let feed = Feed::Leased(source);
+                let feed = Feed::Leased(Arc::new(source));
                 Ok(Outcome {
                     answer: Ok(Answer::Consuming { feed: feed.clone(), timeout }),
                     brought: Brought::Deliveries(id, feed, deliveries),
@@ -131,6 +133,7 @@ fn consumer_timeout(consume: &basic::Consume) -> Result<Option<Span>, Close> {
 
 fn request(settle: Settle) -> Request {
     let Settle { source, receipts, verdict } = settle;
+    let source = Arc::unwrap_or_clone(source);
     match verdict {
         Verdict::Ack => Ack { source, receipts }.into(),
         Verdict::Requeue => Nack { source, receipts, action: NackAction::Retry(Span::new(0)) }.into(),

@@ -401,7 +401,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(Some(Ok(deliveries))) => {
                     moved = true;
                     let delivered = |delivery| translate::delivered(delivery, &stream.feed);
-                    session.deliver(*id, deliveries.into_iter().map(delivered).collect(), now);
+                    session.deliver(*id, deliveries.into_iter().map(delivered), now);
                 }
                 Poll::Ready(Some(Err(_)) | None) => ended.push(*id),
             }

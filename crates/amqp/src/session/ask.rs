@@ -2,6 +2,7 @@
 //! Words of AMQP only: `desk` and `translate` turn them into those of `model`.
 //! Invariant: each `Ask` is answered once, under its ticket.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -136,7 +137,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settle {
     /// Where they came from.
-    pub source: Source,
+    pub source: Arc<Source>,
     /// Which.
     pub receipts: Vec<Receipt>,
     /// How.
@@ -164,7 +165,7 @@ pub struct Delivered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Feed {
     /// They are its own until it settles them.
-    Leased(Source),
+    Leased(Arc<Source>),
     /// They are read from a topic, and nothing is settled.
     Stream(TopicRef),
     /// The same from several partitions.
@@ -175,14 +176,16 @@ impl Feed {
     /// The name, as clients know it.
     pub fn name(&self) -> &str {
         match self {
-            Self::Leased(Source::Queue(queue)) => queue.name.as_str(),
-            Self::Leased(Source::Subscription(subscription)) => subscription.topic.name.as_str(),
+            Self::Leased(source) => match &**source {
+                Source::Queue(queue) => queue.name.as_str(),
+                Source::Subscription(subscription) => subscription.topic.name.as_str(),
+            },
             Self::Stream(topic) | Self::SuperStream(topic) => topic.name.as_str(),
         }
     }
 
     /// What is settled there.
-    pub(super) const fn source(&self) -> Option<&Source> {
+    pub(super) const fn source(&self) -> Option<&Arc<Source>> {
         match self {
             Self::Leased(source) => Some(source),
             Self::Stream(_) | Self::SuperStream(_) => None,
@@ -214,7 +217,7 @@ pub enum Answer {
     /// The message asked for.
     Got {
         /// Where it came from.
-        source: Source,
+        source: Arc<Source>,
         /// The message.
         delivered: Delivered,
         /// Messages that are left.

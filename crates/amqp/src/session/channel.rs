@@ -15,7 +15,7 @@ use super::consuming::Consumers;
 use super::content::{Content, Progress};
 use super::link::{Lane, Link};
 use super::publishing::Publishing;
-use super::settling::{self, Deliveries, Unsettled};
+use super::settling::{self, Deliveries, Settled};
 use super::transaction::Transaction;
 use crate::codec::class::{basic, channel, confirm, tx};
 use crate::codec::{Method, ReplyCode, ShortText};
@@ -99,6 +99,8 @@ pub(super) struct Channel {
     pub(super) transaction: Option<Transaction>,
     /// Settlements that wait to be handed over.
     pub(super) settles: Vec<Settle>,
+    /// Whether something was settled since its consumers last went on.
+    has_settled: bool,
     /// Requeues under way: what comes behind them must see the messages.
     requeues: Vec<Ticket>,
     /// The queue that an empty name means.
@@ -125,6 +127,7 @@ impl Channel {
             deliveries: Deliveries::default(),
             transaction: None,
             settles: Vec::new(),
+            has_settled: false,
             requeues: Vec::new(),
             last_queue: ShortText::default(),
             told_of_cancels,
@@ -250,6 +253,9 @@ impl Channel {
 
     /// Hands over what was collected.
     pub(super) fn flush(&mut self, link: &mut Link) {
+        if std::mem::take(&mut self.has_settled) {
+            self.consumers.go_on(link, self.lane, &mut self.deliveries);
+        }
         self.publishing.flush(link, self.lane);
         self.settles.append(&mut self.consumers.settles);
         if !self.settles.is_empty() {
@@ -271,7 +277,7 @@ impl Channel {
     /// Keeps the leases of what was asked for one by one.
     pub(super) fn keep(&mut self) {
         let in_transaction = self.transaction.iter().flat_map(|transaction| &transaction.settled);
-        let in_transaction = in_transaction.flat_map(|(_, deliveries)| deliveries.iter().map(|(_, delivery)| delivery));
+        let in_transaction = in_transaction.flat_map(|(_, deliveries)| deliveries.iter());
         let got = in_transaction.filter(|delivery| delivery.consumer.is_none()).chain(self.deliveries.got());
         for lease in got.filter_map(|delivery| delivery.lease.as_ref()) {
             settling::add(&mut self.settles, lease, Verdict::Keep);
@@ -279,7 +285,7 @@ impl Channel {
     }
 
     /// Puts settlements to those that are handed over next.
-    pub(super) fn settle(&mut self, link: &mut Link, verdict: Verdict, deliveries: Vec<(u64, Unsettled)>) {
+    pub(super) fn settle(&mut self, verdict: Verdict, deliveries: Settled) {
         for (_, delivery) in deliveries {
             if let Some(lease) = &delivery.lease {
                 settling::add(&mut self.settles, lease, verdict);
@@ -288,7 +294,7 @@ impl Channel {
                 self.consumers.settled(consumer);
             }
         }
-        self.consumers.go_on(link, self.lane, &mut self.deliveries);
+        self.has_settled = true;
     }
 
     pub(super) fn wait_for(&mut self, ticket: Ticket, reply: Reply, told: Told) {

@@ -209,16 +209,21 @@ impl Consumers {
         lane: Lane,
         deliveries: &mut Deliveries,
         id: ConsumerId,
-        messages: Vec<Delivered>,
+        messages: impl ExactSizeIterator<Item = Delivered>,
     ) {
         let Some(consumer) = self.consumers.get_mut(&id) else { return };
         consumer.granted = consumer.granted.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
         match &consumer.state {
             State::Running(_) => {
-                consumer.held.extend(messages);
-                self.send_held(link, lane, deliveries);
+                for message in messages {
+                    if consumer.held.is_empty() && consumer.room(self.shared_prefetch, deliveries) > 0 {
+                        consumer.send(link, lane, deliveries, &mut self.settles, (id, message));
+                    } else {
+                        consumer.held.push_back(message);
+                    }
+                }
             }
-            State::Stopping(feed) => requeue(&mut self.settles, feed, messages.into_iter()),
+            State::Stopping(feed) => requeue(&mut self.settles, feed, messages),
             State::Opening | State::Ended => {}
         }
         self.top_up(link, deliveries);
@@ -242,28 +247,12 @@ impl Consumers {
 
     fn send_held(&mut self, link: &mut Link, lane: Lane, deliveries: &mut Deliveries) {
         for (id, consumer) in &mut self.consumers {
-            let State::Running(feed) = &consumer.state else { continue };
-            while !consumer.held.is_empty() {
-                let room = match consumer.mode {
-                    Mode::NoAcks => u32::MAX,
-                    Mode::Acks => shared_room(self.shared_prefetch, deliveries).min(consumer.own_room()),
-                };
-                if room == 0 {
-                    break;
-                }
+            if !matches!(consumer.state, State::Running(_)) {
+                continue;
+            }
+            while !consumer.held.is_empty() && consumer.room(self.shared_prefetch, deliveries) > 0 {
                 let Some(message) = consumer.held.pop_front() else { break };
-                let tag = deliveries.next_tag();
-                let lease = Lease::of(feed, message.receipt);
-                match (consumer.mode, lease) {
-                    (Mode::NoAcks, None) => {}
-                    (Mode::NoAcks, Some(lease)) => settling::add(&mut self.settles, &lease, Verdict::Ack),
-                    (Mode::Acks, lease) => {
-                        let due = Due::of(link.now, consumer.timeout);
-                        deliveries.add(tag, Unsettled { lease, consumer: Some(*id), due });
-                        consumer.unsettled += 1;
-                    }
-                }
-                link.deliver(lane.number, &consumer.tag, tag, message);
+                consumer.send(link, lane, deliveries, &mut self.settles, (*id, message));
             }
         }
     }
@@ -298,6 +287,38 @@ fn shared_room(prefetch: u32, deliveries: &Deliveries) -> u32 {
 }
 
 impl Consumer {
+    /// How many more may be sent.
+    fn room(&self, shared_prefetch: u32, deliveries: &Deliveries) -> u32 {
+        match self.mode {
+            Mode::NoAcks => u32::MAX,
+            Mode::Acks => shared_room(shared_prefetch, deliveries).min(self.own_room()),
+        }
+    }
+
+    /// Sends it one message.
+    fn send(
+        &mut self,
+        link: &mut Link,
+        lane: Lane,
+        deliveries: &mut Deliveries,
+        settles: &mut Vec<Settle>,
+        (id, message): (ConsumerId, Delivered),
+    ) {
+        let State::Running(feed) = &self.state else { return };
+        let tag = deliveries.next_tag();
+        let lease = Lease::of(feed, message.receipt);
+        match (self.mode, lease) {
+            (Mode::NoAcks, None) => {}
+            (Mode::NoAcks, Some(lease)) => settling::add(settles, &lease, Verdict::Ack),
+            (Mode::Acks, lease) => {
+                let due = Due::of(link.now, self.timeout);
+                deliveries.add(tag, Unsettled { lease, consumer: Some(id), due });
+                self.unsettled += 1;
+            }
+        }
+        link.deliver(lane.number, &self.tag, tag, message);
+    }
+
     fn own_room(&self) -> u32 {
         if self.prefetch == 0 { u32::MAX } else { self.prefetch.saturating_sub(self.unsettled) }
     }

@@ -8,7 +8,7 @@ use super::channel::{Channel, Reply, Told, Waiting, not_from_a_client};
 use super::consuming::{Ended, Mode};
 use super::link::Link;
 use super::publishing::REPLY_QUEUE;
-use super::settling::{self, Due, Lease, Unsettled};
+use super::settling::{self, Due, Lease, Settled, Unsettled};
 use crate::codec::class::{basic, tx};
 use crate::codec::{Properties, ReplyCode, ShortText};
 use crate::limits::CHANNEL_CONSUMERS_MAX;
@@ -32,16 +32,12 @@ impl Channel {
                 self.ask(link, Ask::Get(get), reply, Told::Yes);
                 Ok(())
             }
-            basic::Method::Ack(ack) => self.settle_tags(link, ack.delivery_tag, ack.multiple, Verdict::Ack),
-            basic::Method::Nack(nack) => {
-                self.settle_tags(link, nack.delivery_tag, nack.multiple, refusal(nack.requeue))
-            }
-            basic::Method::Reject(reject) => {
-                self.settle_tags(link, reject.delivery_tag, false, refusal(reject.requeue))
-            }
-            basic::Method::RecoverAsync(recover) => self.recover(link, recover.requeue),
+            basic::Method::Ack(ack) => self.settle_tags(ack.delivery_tag, ack.multiple, Verdict::Ack),
+            basic::Method::Nack(nack) => self.settle_tags(nack.delivery_tag, nack.multiple, refusal(nack.requeue)),
+            basic::Method::Reject(reject) => self.settle_tags(reject.delivery_tag, false, refusal(reject.requeue)),
+            basic::Method::RecoverAsync(recover) => self.recover(recover.requeue),
             basic::Method::Recover(recover) => {
-                self.recover(link, recover.requeue)?;
+                self.recover(recover.requeue)?;
                 link.send(self.lane.number, &basic::RecoverOk {});
                 Ok(())
             }
@@ -190,28 +186,33 @@ impl Channel {
         self.go_on(link)
     }
 
-    fn settle_tags(&mut self, link: &mut Link, tag: u64, multiple: bool, verdict: Verdict) -> Result<(), Close> {
+    fn settle_tags(&mut self, tag: u64, multiple: bool, verdict: Verdict) -> Result<(), Close> {
         let deliveries = self.deliveries.take(tag, multiple)?;
         match &mut self.transaction {
             Some(transaction) => transaction.settle(verdict, deliveries),
             None => {
-                self.settle(link, verdict, deliveries);
+                self.settle(verdict, deliveries);
                 Ok(())
             }
         }
     }
 
-    fn recover(&mut self, link: &mut Link, requeue: bool) -> Result<(), Close> {
+    fn recover(&mut self, requeue: bool) -> Result<(), Close> {
         if !requeue {
             return Err(Close::new(ReplyCode::NotImplemented, "requeue=false"));
         }
         let deliveries = self.deliveries.take_all();
-        self.settle(link, Verdict::Requeue, deliveries);
+        self.settle(Verdict::Requeue, Settled::Many(deliveries));
         Ok(())
     }
 
     /// Messages have come for a consumer.
-    pub(super) fn deliver(&mut self, link: &mut Link, id: ConsumerId, messages: Vec<Delivered>) {
+    pub(super) fn deliver(
+        &mut self,
+        link: &mut Link,
+        id: ConsumerId,
+        messages: impl ExactSizeIterator<Item = Delivered>,
+    ) {
         self.consumers.deliver(link, self.lane, &mut self.deliveries, id, messages);
     }
 

@@ -337,7 +337,7 @@ impl Session {
     }
 
     /// Messages have come for a consumer.
-    pub fn deliver(&mut self, id: ConsumerId, messages: Vec<Delivered>, now: Duration) {
+    pub fn deliver(&mut self, id: ConsumerId, messages: impl ExactSizeIterator<Item = Delivered>, now: Duration) {
         self.link.now = now;
         let Some(number) = self.lane_of(id) else { return };
         if let Some(channel) = self.channels.get_mut(&number) {

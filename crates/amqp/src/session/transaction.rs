@@ -5,7 +5,7 @@
 use super::ask::{Ask, Close, Publication, Verdict};
 use super::channel::{Channel, Reply, Told, Waiting, not_from_a_client};
 use super::link::Link;
-use super::settling::Unsettled;
+use super::settling::Settled;
 use crate::codec::ReplyCode;
 use crate::codec::class::{confirm, tx};
 use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_ITEMS_MAX};
@@ -14,7 +14,7 @@ use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_ITEMS_MAX};
 #[derive(Default)]
 pub(super) struct Transaction {
     pub(super) publications: Vec<Publication>,
-    pub(super) settled: Vec<(Verdict, Vec<(u64, Unsettled)>)>,
+    pub(super) settled: Vec<(Verdict, Settled)>,
     bytes: usize,
     items: usize,
 }
@@ -27,7 +27,7 @@ impl Transaction {
         Ok(())
     }
 
-    pub(super) fn settle(&mut self, verdict: Verdict, deliveries: Vec<(u64, Unsettled)>) -> Result<(), Close> {
+    pub(super) fn settle(&mut self, verdict: Verdict, deliveries: Settled) -> Result<(), Close> {
         self.count(deliveries.len())?;
         self.settled.push((verdict, deliveries));
         Ok(())
@@ -94,7 +94,7 @@ impl Channel {
     pub(super) fn commit_settlements(&mut self, link: &mut Link) {
         let transaction = self.transaction.replace(Transaction::default()).unwrap_or_default();
         for (verdict, deliveries) in transaction.settled {
-            self.settle(link, verdict, deliveries);
+            self.settle(verdict, deliveries);
         }
         let settles = std::mem::take(&mut self.settles);
         if settles.is_empty() {

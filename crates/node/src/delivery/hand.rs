@@ -92,9 +92,13 @@ impl Runtime {
             hand.picked.iter().map(|picked| receipt_of(hand.source, hand.epoch, &picked.pick)).collect();
         let fetched = self.shared.log.fetch(&places).await;
         let deliveries = fetched.and_then(|records| {
-            let parts = hand.picked.iter().zip(records).zip(&receipts);
-            let there = parts.filter_map(|((picked, record), receipt)| Some((picked, record?, receipt)));
-            there.map(|(picked, record, receipt)| payload::delivery(picked, record, *receipt, hand.end)).collect()
+            let mut deliveries = Vec::with_capacity(records.len());
+            for ((picked, record), receipt) in hand.picked.iter().zip(records).zip(&receipts) {
+                if let Some(record) = record {
+                    deliveries.push(payload::delivery(picked, record, *receipt, hand.end)?);
+                }
+            }
+            Ok(deliveries)
         });
         self.hand_over(hand.source, hand.taker, deliveries, &receipts);
         // Whatever became of the lease: from here on the machine's state says who may have the messages.

@@ -3,7 +3,7 @@
 //! Invariant: `held` has exactly the messages whose lease command is on its way; a taker gets no more than
 //! it asked for; takers are served in turn.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use broker::command::LeaseEnd;
 use model::backend::Sharing;
@@ -55,9 +55,14 @@ pub(super) struct Consumer {
     /// A higher one is served first.
     priority: i32,
     sharing: Sharing,
-    /// What it has not settled, when its leases end with it.
-    unsettled: BTreeSet<Receipt>,
+    /// What it was handed and may not have settled, when its leases end with it.
+    handed: Vec<Receipt>,
+    /// How many of those are settled, at least.
+    settled: usize,
 }
+
+/// Settled receipts that are not worth a walk through all of a consumer.
+const SETTLED_KEPT: usize = 256;
 
 impl Consumer {
     pub(super) const fn new(
@@ -75,7 +80,8 @@ impl Consumer {
             stopped: false,
             priority: 0,
             sharing: Sharing::Shared,
-            unsettled: BTreeSet::new(),
+            handed: Vec::new(),
+            settled: 0,
         }
     }
 
@@ -148,8 +154,8 @@ impl Taker {
 pub(super) struct Takers {
     line: VecDeque<Turn>,
     consumers: BTreeMap<TakerId, Consumer>,
-    /// Whose unsettled message a receipt is.
-    holders: BTreeMap<Receipt, TakerId>,
+    /// Who has a message unsettled, and by which receipt.
+    holders: HashMap<(Partition, Sequence), (Receipt, TakerId)>,
     pub(super) held: BTreeSet<(Partition, Sequence)>,
     next_taker: u64,
     /// Whether one consumer at a time gets all messages.
@@ -230,10 +236,7 @@ impl Takers {
     pub(super) fn leave(&mut self, id: TakerId) -> Vec<Receipt> {
         self.line.retain(|turn| !matches!(turn, Turn::Consumer(other) if *other == id));
         let Some(consumer) = self.consumers.remove(&id) else { return Vec::new() };
-        for receipt in &consumer.unsettled {
-            self.holders.remove(receipt);
-        }
-        consumer.unsettled.into_iter().collect()
+        consumer.handed.into_iter().filter(|receipt| forget(&mut self.holders, receipt).is_some()).collect()
     }
 
     /// Gives a consumer more room.
@@ -325,8 +328,8 @@ impl Takers {
         consumer.chosen += 1;
         consumer.credit = consumer.credit.saturating_sub(u32::try_from(receipts.len()).unwrap_or(u32::MAX));
         if matches!(consumer.lease, Lease::WithConnection) {
-            consumer.unsettled.extend(receipts);
-            self.holders.extend(receipts.iter().map(|receipt| (*receipt, id)));
+            consumer.handed.extend(receipts);
+            self.holders.extend(receipts.iter().map(|receipt| (place(receipt), (*receipt, id))));
         }
         number
     }
@@ -352,16 +355,63 @@ impl Takers {
     /// Forgets receipts that were settled.
     pub(super) fn settled(&mut self, receipts: &[Receipt]) {
         for receipt in receipts {
-            if let Some(consumer) = self.holders.remove(receipt).and_then(|id| self.consumers.get_mut(&id)) {
-                consumer.unsettled.remove(receipt);
+            let holder = forget(&mut self.holders, receipt);
+            let Some(consumer) = holder.and_then(|id| self.consumers.get_mut(&id)) else { continue };
+            consumer.settled += 1;
+            if consumer.settled > SETTLED_KEPT && consumer.settled > consumer.handed.len() / 2 {
+                let holders = &self.holders;
+                consumer.handed.retain(|receipt| holders.get(&place(receipt)).is_some_and(|(held, _)| held == receipt));
+                consumer.settled = 0;
             }
         }
     }
 }
 
+const fn place(receipt: &Receipt) -> (Partition, Sequence) {
+    (receipt.partition, receipt.sequence)
+}
+
+/// Forgets who has a message by this receipt; nobody, if it is out again by another one.
+fn forget(holders: &mut HashMap<(Partition, Sequence), (Receipt, TakerId)>, receipt: &Receipt) -> Option<TakerId> {
+    let (held, _) = holders.get(&place(receipt))?;
+    if held != receipt {
+        return None;
+    }
+    holders.remove(&place(receipt)).map(|(_, id)| id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn receipt(sequence: u64, attempt: u32) -> Receipt {
+        Receipt {
+            source: model::receipt::ReceiptSource::Queue(model::number::QueueId::new(1)),
+            partition: Partition::new(0),
+            sequence: Sequence::new(sequence),
+            epoch: model::number::Epoch::new(1),
+            attempt: model::number::Attempt::new(attempt),
+        }
+    }
+
+    #[test]
+    fn a_consumer_that_leaves_gives_back_what_it_has_not_settled_and_nobody_has_since() {
+        let (sender, _deliveries) = mpsc::channel(4);
+        let mut takers = Takers::default();
+        let first = takers.join(Consumer::new(5_000, Lease::WithConnection, sender.clone()));
+        let second = takers.join(Consumer::new(9, Lease::WithConnection, sender));
+        let handed: Vec<_> = (0..2_000).map(|sequence| receipt(sequence, 1)).collect();
+        takers.hand(first, &handed);
+        takers.settled(&handed[10..1_500]);
+        assert!(takers.consumers[&first].handed.len() < 1_000, "those that were settled are forgotten");
+        // Given back and out again before the first was told: an older receipt settles nothing of the second.
+        takers.hand(second, &[receipt(3, 2)]);
+        takers.settled(&[receipt(3, 1)]);
+        let left: Vec<_> = takers.leave(first).iter().map(|receipt| receipt.sequence.get()).collect();
+        assert_eq!(left, [0, 1, 2, 4, 5, 6, 7, 8, 9].into_iter().chain(1_500..2_000).collect::<Vec<_>>());
+        assert_eq!(takers.leave(second), [receipt(3, 2)]);
+        assert!(takers.holders.is_empty());
+    }
 
     #[test]
     fn hand_outs_come_in_the_order_of_choice_and_the_stream_ends_behind_the_last() {

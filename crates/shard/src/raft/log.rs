@@ -233,6 +233,14 @@ impl Core {
         settled.and_then(|segment| segment.last).is_some_and(|last| Some(last.0) <= applied)
     }
 
+    /// The bytes of the batches `from <= index < until`, as long as they fit `bytes_max`, the first one always; without
+    /// those that are gone. Blocks on the disk.
+    pub(crate) fn read_batches(&self, from: u64, until: u64, bytes_max: u64) -> Result<Vec<(u64, Bytes)>, Fault> {
+        let (from, until) = (storage::LogIndex(from), storage::LogIndex(until));
+        let frames = self.store.read_range(from, until, ByteCount(bytes_max))?;
+        Ok(frames.into_iter().filter_map(|frame| Some((frame.index.0, written::batch_of(frame)?))).collect())
+    }
+
     /// Whether the shard's own thread should write: a small batch on a quick disk is durable before another thread
     /// would have woken. On a slow disk the thread must stay free, so that consensus and answers go on meanwhile.
     fn is_written_here(&self, bytes: usize) -> bool {

@@ -49,6 +49,13 @@ pub trait Disk: Send + Sync + 'static {
 pub trait DiskFile: Send + Sync {
     /// Reads up to the length of the buffer; fewer bytes only at the end of the file.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Reads up to so many bytes into a buffer of its own; fewer only at the end of the file.
+    fn read(&self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; bytes];
+        let filled = self.read_at(offset, &mut buffer)?;
+        buffer.truncate(filled);
+        Ok(buffer)
+    }
     /// Writes the whole buffer.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Writes zeros from the start of an empty file up to this length.

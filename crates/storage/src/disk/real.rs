@@ -8,7 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, fcntl_setfl, flock, statvfs};
+use rustix::io::{Errno, pread};
 
 use super::{Disk, DiskFile, Lock, OpenMode, write_zeros};
 use crate::little_endian::file_size;
@@ -98,6 +100,22 @@ impl DiskFile for RealFile {
             }
         }
         Ok(filled)
+    }
+
+    /// Without writing zeros first where the file's bytes will lie.
+    fn read(&self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = Vec::with_capacity(bytes);
+        while buffer.len() < bytes {
+            let at = offset + file_size(buffer.len());
+            match pread(&self.0, spare_capacity(&mut buffer), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The allocator may have given more room than was asked for.
+        buffer.truncate(bytes);
+        Ok(buffer)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -182,7 +182,7 @@ impl From<Delivery> for wire::Delivery {
             partition: delivery.partition.get(),
             offset: delivery.offset.map(model::number::Offset::get),
             leased_until: delivery.leased_until.map(Timestamp::get),
-            dead_letter: delivery.dead_letter.map(wire::DeadLetter::from),
+            dead_letter: delivery.dead_letter.map(|letter| (*letter).into()),
         }
     }
 }

@@ -171,7 +171,7 @@ fn a_stream_is_read_and_acknowledgements_give_credit_only() {
     let started = talk.answer(Ok(Answer::Consuming { feed: Feed::Stream(topic), timeout: None }));
     assert_eq!(started, "1 ConsumeOk consumer_tag: 'c'\ngrant 0 2");
     let read = |numbers: std::ops::RangeInclusive<u64>| {
-        numbers.map(|number| Delivered { receipt: None, ..message(number) }).collect()
+        numbers.map(|number| Delivered { receipt: None, ..message(number) }).collect::<Vec<_>>().into_iter()
     };
     talk.session.deliver(talk.consumers[0], read(1..=2), talk.now);
     assert_eq!(tags(&talk.heard()), ["1", "2"]);

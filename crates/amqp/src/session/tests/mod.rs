@@ -8,6 +8,7 @@ mod hostile;
 mod publishing;
 mod timeouts;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -40,8 +41,8 @@ fn short(text: &str) -> ShortText {
     ShortText::cut(text)
 }
 
-fn queue(name: &str) -> Source {
-    Source::Queue(QueueRef { namespace: NamespaceName::default(), name: QueueName::parse(name).unwrap() })
+fn queue(name: &str) -> Arc<Source> {
+    Arc::new(Source::Queue(QueueRef { namespace: NamespaceName::default(), name: QueueName::parse(name).unwrap() }))
 }
 
 fn message(number: u64) -> Delivered {
@@ -159,7 +160,7 @@ impl Talk {
 
     /// The broker delivers to a consumer.
     fn deliver(&mut self, consumer: usize, numbers: std::ops::RangeInclusive<u64>) -> String {
-        self.session.deliver(self.consumers[consumer], numbers.map(message).collect(), self.now);
+        self.session.deliver(self.consumers[consumer], numbers.map(message).collect::<Vec<_>>().into_iter(), self.now);
         self.heard()
     }
 
