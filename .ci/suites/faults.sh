@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # A slice of every campaign of `cargo xtask faults` against the release program: kills under load and in starts, power
 # cuts on ext4 and XFS, segments that go, failing, slow and full disks, flipped bits and stale files, pauses, clock
-# jumps, two doors, damage of one of three nodes.
+# jumps, two doors, damage of one of three nodes, a cluster in network namespaces.
 # Before that a broker that never flushes must lose messages, or the power cuts measure nothing. Figures of memory and
 # time are printed and do not fail the suite, as the machine may be busy; anything lost, wrong or out of order does.
 # Needs root, FUSE, loop devices, ext4, XFS and the right to mount and to trace: without them it fails, as nothing
 # would be shown. The whole campaigns, their figures and the deliberate faults: docs/reliability.md.
 # time limit: 1200
-# apt: strace faketime eatmydata util-linux mount e2fsprogs xfsprogs fuse3
+# apt: strace faketime eatmydata util-linux mount e2fsprogs xfsprogs fuse3 iproute2 nftables vde2
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -58,6 +58,11 @@ campaign confirms
 campaign cluster-flips --runs 3
 campaign flips --runs 25
 campaign disk --backlog 60000
+if unshare --net --mount --pid --fork --mount-proc ip link add hub type bridge; then
+    campaign cluster --namespaces --seconds 8 --runs 4 --harm kill-leader --harm leader-deaf --harm halves --harm loss
+else
+    echo "SKIPPED: a cluster in network namespaces, which cannot be made here"
+fi
 verdict=0
 wait "$beside" || verdict=$?
 cat "$target/faults-beside.log"

@@ -47,6 +47,8 @@ pub const REFUSAL_WORDS_MAX: usize = 512;
 
 /// How long a client waits for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The same where there are others to go to: a machine that is gone answers nothing at all.
+pub const CONNECT_TIMEOUT_AMONG: Duration = Duration::from_secs(1);
 /// How long a client waits for an answer, beyond the wait that the request itself asks for.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// First pause after no endpoint could be reached; it doubles.

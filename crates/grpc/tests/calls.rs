@@ -295,3 +295,18 @@ async fn more_calls_than_one_connection_takes_open_another() {
         tokio::time::timeout(Duration::from_secs(30), starts.recv()).await.unwrap().unwrap();
     }
 }
+
+/// A machine that is gone answers no connection. Everybody who waits for one hears so at once, not one after the other.
+#[tokio::test]
+async fn calls_that_wait_for_a_connection_fail_together() {
+    // The kernel takes connections; nobody ever shakes hands.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let remote = remote(&[url.clone(), url]);
+    let start = std::time::Instant::now();
+    let calls: Vec<_> = (0..30).map(|_| tokio::spawn(remote.submit(&caller(), purge()))).collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), Err(Unavailable::Unreachable.into()));
+    }
+    assert!(start.elapsed() < Duration::from_secs(15), "one second for each: {:?}", start.elapsed());
+}

@@ -61,6 +61,11 @@ pub const ELECTION_MS: (u64, u64) = (800, 1_200);
 /// How old the last answer of a majority may be for a leader to answer reads, in milliseconds: less than followers
 /// believe in a silent one.
 pub const HEARD_MS: u64 = 1_000;
+/// How old the last answer of a majority is when a leader stops to serve and lets another one lead, in milliseconds: as
+/// long as followers wait before they elect one.
+pub const UNHEARD_MS: u64 = 2_000;
+/// How often a leader looks for that.
+pub const HEARD_LOOK: Duration = Duration::from_millis(250);
 /// How long a follower may take to flush what it was sent before it is sent again.
 pub const APPEND_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of log that are kept for a follower that lags; behind more than these it takes a copy of the store.

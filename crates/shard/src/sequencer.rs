@@ -11,9 +11,9 @@ use model::number::{Epoch, Timestamp};
 
 use crate::clock::Clock;
 use crate::inbox::{Group, Inbox, Urgency};
-use crate::limits::BATCHES_IN_FLIGHT_MAX;
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, RETRY_PAUSE};
 use crate::machine::StateMachine;
-use crate::raft::member::{Committed, Leadership, Loss, Member, Pending};
+use crate::raft::member::{Committed, Fall, Leadership, Loss, Member, Pending};
 use crate::raft::state::State;
 use crate::room::Room;
 use crate::watch;
@@ -32,6 +32,8 @@ struct Flight<M: StateMachine> {
 /// Why a leadership ended.
 enum Ending {
     Deposed,
+    /// Nothing was let in: the leadership was on its way to another replica.
+    NeverOpen,
     Stopped,
 }
 
@@ -56,6 +58,10 @@ impl<M: StateMachine> Sequencer<M> {
             self.epoch.send(None);
             match ending {
                 Ending::Deposed => self.inbox.depose(),
+                Ending::NeverOpen => {
+                    self.inbox.depose();
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
                 Ending::Stopped => break,
             }
         }
@@ -73,7 +79,12 @@ impl<M: StateMachine> Sequencer<M> {
         let mut flights = VecDeque::new();
         // What lies before this leadership is applied; a clock that is behind must not stamp before it.
         self.last = self.last.max(self.state.applied().machine.now());
-        if let Err(ending) = self.open_epoch(leadership).await {
+        let opened = tokio::select! {
+            biased;
+            opened = self.open_epoch(leadership) => opened,
+            _ = &mut deposed => Err(Ending::NeverOpen),
+        };
+        if let Err(ending) = opened {
             return ending;
         }
         loop {
@@ -94,7 +105,10 @@ impl<M: StateMachine> Sequencer<M> {
                         return self.land(flights, ending).await;
                     }
                 }
-                () = &mut deposed => return self.land(flights, Ending::Deposed).await,
+                fall = &mut deposed => return match fall {
+                    Fall::Replaced => self.land(flights, Ending::Deposed).await,
+                    Fall::Unheard => crash::<M>(flights),
+                },
                 () = self.inbox.arrived(), if flights.len() < BATCHES_IN_FLIGHT_MAX => {}
             }
         }
@@ -124,7 +138,7 @@ impl<M: StateMachine> Sequencer<M> {
                 self.epoch.send(Some(Epoch::new(committed.index)));
                 Ok(())
             }
-            Err(Loss::NotLeader | Loss::Unknown) => Err(Ending::Deposed),
+            Err(Loss::NotLeader | Loss::Unknown) => Err(Ending::NeverOpen),
             Err(Loss::Stopped(_)) => Err(Ending::Stopped),
         }
     }
@@ -155,6 +169,12 @@ impl<M: StateMachine> Sequencer<M> {
         self.last = self.last.max(self.clock.now());
         self.last
     }
+}
+
+/// Answers what is under way without knowing what becomes of it.
+fn crash<M: StateMachine>(flights: VecDeque<Flight<M>>) -> Ending {
+    flights.into_iter().for_each(|flight| answer_all::<M>(flight.groups, &Unavailable::Unknown.into()));
+    Ending::Deposed
 }
 
 async fn front<M: StateMachine>(flights: &mut VecDeque<Flight<M>>) -> Result<Committed, Loss> {

@@ -67,6 +67,27 @@ async fn a_leader_that_is_cut_off_confirms_nothing_and_forgets_what_it_promised_
     assert_eq!(state.kept.len(), 61);
 }
 
+/// The leader sends and hears nothing: its followers believe in it, so it has to let go by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_hears_nobody_answers_who_waits_and_lets_another_one_lead() {
+    let cluster = Cluster::of_three().await;
+    let old = cluster.leader().await;
+    let own = old.group().own;
+    *cluster.wires.deaf.lock().unwrap() = Some(own);
+    let waiting = within(old.submit(Command::Keep(1_000, message(1_000, 10)))).await;
+    assert!(matches!(waiting, Err(Failure::Unavailable(_))), "{waiting:?}");
+    let others: Vec<u64> = cluster.nodes().into_iter().filter(|node| *node != own).collect();
+    within(async {
+        while !others.iter().any(|node| cluster.wires.shard(*node).epoch().is_some()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    *cluster.wires.deaf.lock().unwrap() = None;
+    cluster.keep(51).await;
+    assert!(cluster.agree().await.kept.contains_key(&51));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_away_catches_up_by_the_log_and_one_that_was_away_too_long_by_a_copy() {
     let mut cluster = Cluster::of_three().await;

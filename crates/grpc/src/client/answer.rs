@@ -22,7 +22,7 @@ pub(crate) fn failure_of(status: &Status, effect: Effect) -> Failure {
 }
 
 /// Whether no connection could be made, so that the request was not sent.
-fn never_sent(status: &Status) -> bool {
+pub(crate) fn never_sent(status: &Status) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = status.source();
     while let Some(error) = cause {
         if error.is::<ConnectError>() {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::failure::{Failure, Unavailable};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::client::Grpc;
@@ -17,9 +18,9 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 
 use super::{Effect, RemoteSettings, answer};
 use crate::limits::{
-    BACKOFF_FIRST, BACKOFF_MAX, CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, GRPC_MESSAGE_BYTES_MAX, KEEPALIVE_INTERVAL,
-    KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT, KEEPALIVE_TIMEOUT_AMONG, LANE_STREAMS_MAX, LANES_MAX,
-    STREAM_WINDOW_BYTES,
+    BACKOFF_FIRST, BACKOFF_MAX, CONNECT_TIMEOUT, CONNECT_TIMEOUT_AMONG, CONNECTION_WINDOW_BYTES,
+    GRPC_MESSAGE_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT, KEEPALIVE_TIMEOUT_AMONG,
+    LANE_STREAMS_MAX, LANES_MAX, STREAM_WINDOW_BYTES,
 };
 
 /// An endpoint or its authority cannot be used as it is written.
@@ -43,6 +44,8 @@ impl std::error::Error for EndpointInvalid {}
 pub(crate) struct Lane {
     channel: Channel,
     streams: Arc<AtomicUsize>,
+    /// Told when this connection could not be made.
+    missed: Arc<Notify>,
 }
 
 impl Lane {
@@ -62,28 +65,36 @@ impl Drop for Lane {
 /// The connections to one endpoint.
 struct Target {
     endpoint: Endpoint,
-    lanes: Mutex<Vec<(Channel, Arc<AtomicUsize>)>>,
+    lanes: Mutex<Vec<Open>>,
+}
+
+/// A connection that may be used.
+struct Open {
+    channel: Channel,
+    streams: Arc<AtomicUsize>,
+    missed: Arc<Notify>,
 }
 
 impl Target {
     /// The first lane with room, a new one, or the least used when there are enough.
     fn lane(&self) -> Arc<Lane> {
         let mut lanes = locked(&self.lanes);
-        let free = lanes.iter().position(|(_, streams)| streams.load(Ordering::Relaxed) < LANE_STREAMS_MAX);
+        let free = lanes.iter().position(|open| open.streams.load(Ordering::Relaxed) < LANE_STREAMS_MAX);
         let at = match free {
             Some(at) => at,
             None if lanes.len() < LANES_MAX => {
-                lanes.push((self.endpoint.connect_lazy(), Arc::new(AtomicUsize::new(0))));
+                let (channel, streams, missed) = (self.endpoint.connect_lazy(), Arc::default(), Arc::default());
+                lanes.push(Open { channel, streams, missed });
                 lanes.len() - 1
             }
             None => {
-                let used = lanes.iter().enumerate().min_by_key(|(_, (_, streams))| streams.load(Ordering::Relaxed));
+                let used = lanes.iter().enumerate().min_by_key(|(_, open)| open.streams.load(Ordering::Relaxed));
                 used.map_or(0, |(at, _)| at)
             }
         };
-        let (channel, streams) = &lanes[at];
+        let Open { channel, streams, missed } = &lanes[at];
         streams.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Lane { channel: channel.clone(), streams: Arc::clone(streams) })
+        Arc::new(Lane { channel: channel.clone(), streams: Arc::clone(streams), missed: Arc::clone(missed) })
     }
 }
 
@@ -129,12 +140,27 @@ impl Connections {
         let mut last = Failure::Unavailable(Unavailable::Unreachable);
         for _ in &self.targets {
             let at = self.preferred.load(Ordering::Relaxed) % self.targets.len();
-            match call(self.targets[at].lane()).await {
-                Ok(answer) => {
+            let lane = self.targets[at].lane();
+            // Who waits for a connection is told of its failure with the first, not after a try for each. What was sent
+            // went over a connection before that one, and has heard of its end.
+            let missed = lane.missed.notified();
+            let outcome = tokio::select! {
+                biased;
+                outcome = call(Arc::clone(&lane)) => Some(outcome),
+                () = missed => None,
+            };
+            match outcome {
+                Some(Ok(answer)) => {
                     self.reached();
                     return Ok(answer);
                 }
-                Err(status) => last = answer::failure_of(&status, effect),
+                Some(Err(status)) => {
+                    if answer::never_sent(&status) {
+                        lane.missed.notify_waiters();
+                    }
+                    last = answer::failure_of(&status, effect);
+                }
+                None => last = Failure::Unavailable(Unavailable::Unreachable),
             }
             if !moves_on(&last) {
                 self.reached();
@@ -205,13 +231,13 @@ fn target(text: &str, settings: &RemoteSettings) -> Result<Target, EndpointInval
     }
     // Who asks for a certificate is a node of a cluster.
     let has_others = settings.endpoints.len() > 1 || settings.identity_pem.is_some();
-    let (interval, timeout) = match has_others {
-        true => (KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT_AMONG),
-        false => (KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT),
+    let (interval, timeout, connect) = match has_others {
+        true => (KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT_AMONG, CONNECT_TIMEOUT_AMONG),
+        false => (KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, CONNECT_TIMEOUT),
     };
     let mut endpoint = Endpoint::from_shared(text.to_owned())
         .map_err(|error| invalid(error.to_string()))?
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(connect)
         .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -220,7 +246,7 @@ fn target(text: &str, settings: &RemoteSettings) -> Result<Target, EndpointInval
         .keep_alive_while_idle(true);
     if text.starts_with("https://") {
         // A process that stands still takes a connection and never shakes hands.
-        let mut tls = ClientTlsConfig::new().timeout(CONNECT_TIMEOUT);
+        let mut tls = ClientTlsConfig::new().timeout(connect);
         if let Some(pem) = &settings.authority_pem {
             tls = tls.ca_certificate(Certificate::from_pem(pem));
         }

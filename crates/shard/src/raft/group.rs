@@ -20,7 +20,7 @@ use super::member::Member;
 use super::message::{Ask, Told, read_ask, read_told, write_ask, write_told};
 use super::types::Types;
 use crate::comparing::RELEASE;
-use crate::limits::{CHANGE_WITHIN, HEARD_MS, MEMBERS_MAX};
+use crate::limits::{CHANGE_WITHIN, HEARD_LOOK, HEARD_MS, MEMBERS_MAX, UNHEARD_MS};
 use crate::machine::StateMachine;
 use crate::peers::Unreached;
 use crate::states::StateAt;
@@ -130,12 +130,39 @@ impl<M: StateMachine> Member<M> {
     /// Whether a majority answered this leader so lately that nobody else can have been elected meanwhile. A process that
     /// was stopped for a while does not know by itself that others went on.
     pub(crate) fn is_heard(&self) -> bool {
+        self.was_heard_within(Duration::from_millis(HEARD_MS))
+    }
+
+    fn was_heard_within(&self, time: Duration) -> bool {
         if self.raft.voter_ids().nth(1).is_none() {
             return true;
         }
         let metrics = self.raft.data_metrics();
         let acked = metrics.borrow_watched().last_quorum_acked;
-        acked.is_some_and(|acked| acked.elapsed() < Duration::from_millis(HEARD_MS))
+        acked.is_some_and(|acked| acked.elapsed() < time)
+    }
+
+    /// Waits until no majority has answered this leader for long, and offers the leadership to the others. Followers that
+    /// hear a leader elect none, even when it does not hear them: it has to fall silent by itself.
+    pub(super) async fn unheard(&self) {
+        let limit = Duration::from_millis(UNHEARD_MS);
+        // A new leader has not been answered yet.
+        tokio::time::sleep(limit).await;
+        while self.was_heard_within(limit) {
+            if self.is_only_voter() {
+                // Nobody else has to answer until there is one.
+                self.changed(&self.group()).await;
+                tokio::time::sleep(limit).await;
+            }
+            tokio::time::sleep(HEARD_LOOK).await;
+        }
+        let group = self.group();
+        let others = group.members.iter().filter(|member| member.votes && member.node != group.own);
+        let Some(next) = others.max_by_key(|member| member.durable) else { return };
+        tracing::warn!(next = next.node, "no majority answers this leader; it serves no more, and offers the lead");
+        if let Err(error) = self.raft.trigger().transfer_leader(next.node).await {
+            self.fatal(&error);
+        }
     }
 
     /// Up to where every other replica has the log; `None` when there is none, or this one does not lead.

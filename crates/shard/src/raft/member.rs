@@ -85,6 +85,14 @@ pub(crate) struct Member<M: StateMachine> {
     pub(super) lacking: watch::Sender<bool>,
 }
 
+/// How a leadership ends.
+pub(crate) enum Fall {
+    /// By another one, or with the shard.
+    Replaced,
+    /// No majority answers: what is under way may never be decided here.
+    Unheard,
+}
+
 impl<M: StateMachine> Clone for Member<M> {
     fn clone(&self) -> Self {
         let (raft, log, health) = (self.raft.clone(), self.log.clone(), self.health.clone());
@@ -180,9 +188,17 @@ impl<M: StateMachine> Member<M> {
         }
     }
 
-    /// Waits until this replica does not lead any more, or the shard is stopped. Watches what changes with votes and
-    /// members only, so that it is not woken by each entry.
-    pub(crate) async fn depose(&self, leadership: Leadership) {
+    /// Waits until this replica does not lead any more, or no majority hears it, or the shard is stopped. Watches what
+    /// changes with votes and members only, so that it is not woken by each entry.
+    pub(crate) async fn depose(&self, leadership: Leadership) -> Fall {
+        tokio::select! {
+            biased;
+            () = self.replaced(leadership) => Fall::Replaced,
+            () = self.unheard() => Fall::Unheard,
+        }
+    }
+
+    async fn replaced(&self, leadership: Leadership) {
         let mut server = self.raft.server_metrics();
         loop {
             let leads = {

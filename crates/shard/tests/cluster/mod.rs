@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Wires {
     pub shards: Mutex<BTreeMap<u64, Shard<Keeper>>>,
     pub cut: Mutex<BTreeSet<u64>>,
+    /// One that sends, and gets no answer.
+    pub deaf: Mutex<Option<u64>>,
 }
 
 impl Wires {
@@ -61,6 +63,9 @@ impl Peers for Plug {
             let to = reach().ok_or_else(|| unreached("cut off".to_owned()))?;
             let answer = tokio::time::timeout(within, to.answer(message)).await;
             let answer = answer.map_err(|_| unreached("too late".to_owned()))?;
+            if wires().is_none_or(|wires| *wires.deaf.lock().unwrap() == Some(own)) {
+                let _never = tokio::time::timeout(within, std::future::pending::<()>()).await;
+            }
             // The answer gets lost when the wire was cut meanwhile.
             reach().ok_or_else(|| unreached("cut off".to_owned()))?;
             answer.map_err(|failure| unreached(failure.to_string()))

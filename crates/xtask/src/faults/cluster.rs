@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::chance::Chance;
 use super::door::Door;
+use super::hosts;
 use super::limits::{ANSWER_MAX, BEFORE_FAULT, CLUSTER_AWAY_MS, CLUSTER_GAP_MS, CLUSTER_NODES, PAUSE};
 use super::options::Options;
 use super::process::{Broker, Home};
@@ -233,6 +234,9 @@ pub(super) fn gateway(home: &Home, nodes: &Nodes) -> Result<Broker, String> {
 
 /// Runs the campaign.
 pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
+    if options.field.namespaces {
+        return hosts::run(options, home, report);
+    }
     let mut nodes = Nodes::grow(home)?;
     let gateway = gateway(home, &nodes)?;
     let traffic = Traffic::new(home, gateway.address, "cluster")?;

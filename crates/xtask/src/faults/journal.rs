@@ -11,8 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::door::Failed;
 
 /// Microseconds of the clock of this machine.
-fn now() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The file.
@@ -70,6 +71,18 @@ impl Journal {
     /// Acks were confirmed.
     pub(super) fn settled(&self, label: &str, numbers: &[u64]) -> Result<(), String> {
         self.list("settled", label, numbers)
+    }
+
+    /// Messages came with a lease: when they were asked for, when they came, and how long it is, in microseconds; and the
+    /// leadership that gave it.
+    pub(super) fn leased(&self, label: &str, lease: (u64, u64, u64, u64), numbers: &[u64]) -> Result<(), String> {
+        let (asked, came, length, epoch) = lease;
+        self.list("leased", &format!("{label} {asked} {came} {length} {epoch}"), numbers)
+    }
+
+    /// Acks were confirmed, by then.
+    pub(super) fn acked(&self, label: &str, at: u64, numbers: &[u64]) -> Result<(), String> {
+        self.list("acked", &format!("{label} {at}"), numbers)
     }
 
     /// A body came that nobody sent.

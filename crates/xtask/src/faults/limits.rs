@@ -165,3 +165,41 @@ pub(super) const CLUSTER_AWAY_MS: (u64, u64) = (2_000, 6_000);
 pub(super) const CLUSTER_GAP_MS: u64 = 5_000;
 /// How long a node may take to put its files right and to read them again.
 pub(super) const MENDED_MAX: Duration = Duration::from_secs(120);
+
+/// Publishers to a cluster with hosts of its own: so many that a slow network does not make them slow.
+pub(super) const CLUSTER_PUBLISHERS: u64 = 8;
+/// Keys of each of them.
+pub(super) const KEYS_OF_A_CLUSTER: u64 = 4;
+/// How long its consumers hold messages.
+pub(super) const CLUSTER_LEASE_MS: u64 = 3_000;
+/// Of so many receives, one is settled only when its leases are over.
+pub(super) const CLUSTER_LATE_ONE_IN: u64 = 40;
+/// Gateways before a cluster.
+pub(super) const CLUSTER_GATEWAYS: u8 = 2;
+/// Pause in a storm of kills, moves or resets.
+pub(super) const CLUSTER_STORM_PAUSE: Duration = Duration::from_millis(1_000);
+/// A leader that gets too little of the processor stands still and goes on for so long.
+pub(super) const CLUSTER_STUTTER: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(100));
+/// Runs after which a cluster makes room for a new one.
+pub(super) const CLUSTER_RUNS_MAX: u64 = 20;
+/// Seconds of a run.
+pub(super) const CLUSTER_RUN_S: u64 = 40;
+/// Wanted: confirmed messages a second before a harm, and during one that leaves a majority.
+pub(super) const CLUSTER_RATE: (u64, u64) = (500, 100);
+/// Wanted: longest silence of a client after the leader was killed, in milliseconds.
+pub(super) const KILLED_GAP_MS: u64 = 3_000;
+/// Wanted: the same when the leadership was handed over.
+pub(super) const PLANNED_GAP_MS: u64 = 500;
+/// Wanted: the same when the leader stands still or is cut off.
+pub(super) const CUT_OFF_GAP_MS: u64 = 5_000;
+
+/// Most messages in a publish while a cluster grows.
+pub(super) const GROWTH_BATCH: u64 = 200;
+/// Messages a second of each publisher meanwhile.
+pub(super) const GROWTH_EACH: u64 = 700;
+/// Wanted: confirmed messages a second meanwhile.
+pub(super) const GROWTH_RATE: u64 = 5_000;
+/// How long a cluster works between its changes.
+pub(super) const GROWTH_PAUSE: Duration = Duration::from_secs(4);
+/// Wanted: longest silence of a client meanwhile, in milliseconds.
+pub(super) const GROWTH_GAP_MS: u64 = 1_000;

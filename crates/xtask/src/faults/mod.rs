@@ -22,6 +22,7 @@ mod filling;
 mod flips;
 mod grpc;
 mod holdouts;
+mod hosts;
 mod http;
 mod journal;
 mod kills;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::campaign::Campaign;
 use super::device::mount::Filesystem;
+use super::limits::{CLUSTER_NODES, CLUSTER_RUN_S};
 
 /// The options; the campaigns are listed by `usage`.
 const OPTIONS: &str = "
@@ -19,6 +20,13 @@ const OPTIONS: &str = "
   --expect-loss    the campaign must find something wrong: it is run on something that is broken
   --mutant NAME    only this deliberate fault
   --mutant-binary PATH  a program that was built with deliberate faults
+  --namespaces     cluster: each node and gateway in a network namespace; many more kinds of harm
+  --nodes N        cluster: so many nodes (3)
+  --disks          cluster: each node on a disk of its own, whose power goes, or which is slow
+  --growth         cluster: from one node to three, five and three again, with much to do
+  --seconds N      cluster: how long a run is (40)
+  --harm NAME      cluster: only this kind, and others that are named so
+  --side-by-side N cluster: so many clusters at a time, with --runs in all (1)
   --seed N         repeats the choices of a run that printed it
   --report-only    figures that are not met do not fail the run; violations always do";
 
@@ -29,6 +37,31 @@ fn usage() -> String {
     }
     text.push_str("  all           each of them, without mutants\n");
     text + OPTIONS
+}
+
+/// What a cluster with hosts of its own was asked for.
+#[derive(Clone)]
+pub(super) struct FieldOptions {
+    pub(super) namespaces: bool,
+    pub(super) nodes: u64,
+    pub(super) seconds: u64,
+    /// Whether it grows and shrinks instead.
+    pub(super) growth: bool,
+    /// Whether each node has a disk that the campaign serves.
+    pub(super) disks: bool,
+    /// The kinds of harm by name; all when there is none.
+    pub(super) harms: Vec<String>,
+    pub(super) side_by_side: u64,
+    /// Which of these this process is, in the namespaces that were made for it.
+    pub(super) inside: Option<u64>,
+}
+
+impl Default for FieldOptions {
+    fn default() -> Self {
+        let (nodes, seconds, side_by_side) = (CLUSTER_NODES, CLUSTER_RUN_S, 1);
+        let (namespaces, growth, disks, harms, inside) = (false, false, false, Vec::new(), None);
+        Self { namespaces, nodes, seconds, growth, disks, harms, side_by_side, inside }
+    }
 }
 
 /// What a run was asked for.
@@ -50,6 +83,9 @@ pub(super) struct Options {
     pub(super) mutant_binary: Option<PathBuf>,
     /// The only deliberate fault to try.
     pub(super) mutant: Option<String>,
+    pub(super) field: FieldOptions,
+    /// The words that all this was read from.
+    pub(super) words: Vec<String>,
     pub(super) root: PathBuf,
     /// Where campaigns have their folders.
     pub(super) scratch: PathBuf,
@@ -78,6 +114,8 @@ pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
         forgetful: false,
         mutant_binary: None,
         mutant: None,
+        field: FieldOptions::default(),
+        words: words.iter().map(|word| (*word).to_owned()).collect(),
         root: root.to_path_buf(),
         scratch: root.join("target/faults"),
     };
@@ -97,6 +135,15 @@ pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
                 let file = std::path::absolute(value()?).map_err(|error| error.to_string())?;
                 options.mutant_binary = Some(file);
             }
+            "--namespaces" => options.field.namespaces = true,
+            "--growth" => options.field.growth = true,
+            "--disks" => options.field.disks = true,
+            "--nodes" => options.field.nodes = number(value()?)?,
+            "--seconds" => options.field.seconds = number(value()?)?.max(1),
+            "--harm" => options.field.harms.push((*value()?).to_owned()),
+            "--side-by-side" => options.field.side_by_side = number(value()?)?.max(1),
+            "--inside" => options.field.inside = Some(number(value()?)?),
+            "--scratch" => options.scratch = PathBuf::from(value()?),
             "--forget-one" => options.forgetful = true,
             "--expect-loss" => options.expect_loss = true,
             "--filesystem" => {

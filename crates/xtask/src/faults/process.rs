@@ -104,9 +104,11 @@ impl Home {
         words.push(self.binary.display().to_string());
         let door = |open: bool| if open { "127.0.0.1:0" } else { "none" };
         let (grpc, amqp) = (door(self.grpc), door(self.amqp));
-        words.extend(["serve", "--http", "127.0.0.1:0", "--amqp", amqp].map(String::from));
-        if !self.words.iter().any(|word| word == "--grpc") {
-            words.extend(["--grpc", grpc].map(String::from));
+        words.push(String::from("serve"));
+        for (flag, address) in [("--http", door(true)), ("--amqp", amqp), ("--grpc", grpc)] {
+            if !self.words.iter().any(|word| word == flag) {
+                words.extend([flag, address].map(String::from));
+            }
         }
         words.extend(self.words.iter().cloned());
         words.push(String::from("--data"));

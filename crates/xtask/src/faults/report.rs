@@ -6,6 +6,9 @@ use std::fmt::Display;
 
 use super::limits::EXAMPLES_MAX;
 
+/// How a line ends whose figure is not as wanted.
+pub(super) const NOT_MET: &str = "NOT MET";
+
 /// What the ledger of a campaign holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
@@ -80,7 +83,7 @@ impl Report {
     /// A figure beside what is wanted.
     pub(super) fn at_most(&mut self, name: &str, measured: u64, wanted: u64, unit: &str) {
         let met = measured <= wanted;
-        let verdict = if met { "met" } else { "NOT MET" };
+        let verdict = if met { "met" } else { NOT_MET };
         self.line(format_args!("  {name}: {measured} {unit}, wanted at most {wanted} {unit}: {verdict}"));
         if !met {
             self.missed.push(format!("{name}: {measured} {unit} instead of {wanted} {unit}"));
