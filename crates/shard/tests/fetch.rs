@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shard::Settings;
-use storage::disk::simulated::MemoryDisk;
 use storage::Operation;
+use storage::disk::simulated::MemoryDisk;
 use world::{FOLDER, keep, message, open_on, settings};
 
 const MESSAGES: u64 = 300;
