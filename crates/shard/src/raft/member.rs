@@ -71,7 +71,7 @@ impl Future for Pending {
             Ok(Err(ClientWriteError::LogEntryDiscarded(_) | ClientWriteError::ChangeMembershipError(_))) => {
                 Err(Loss::Unknown)
             }
-            Err(_) => Err(Loss::Stopped(self.health.fault())),
+            Err(_) => Err(Loss::Stopped(self.health.lasting())),
         })
     }
 }
@@ -80,6 +80,7 @@ impl Future for Pending {
 pub(crate) struct Member<M: StateMachine> {
     pub(super) raft: Raft<Types, State<M>>,
     pub(super) log: Log,
+    pub(super) peers: Option<Arc<dyn Peers>>,
     health: Health,
     /// Told when the leader has given up entries that this replica lacks.
     pub(super) lacking: watch::Sender<bool>,
@@ -96,7 +97,7 @@ pub(crate) enum Fall {
 impl<M: StateMachine> Clone for Member<M> {
     fn clone(&self) -> Self {
         let (raft, log, health) = (self.raft.clone(), self.log.clone(), self.health.clone());
-        Self { raft, log, health, lacking: self.lacking.clone() }
+        Self { raft, log, health, peers: self.peers.clone(), lacking: self.lacking.clone() }
     }
 }
 
@@ -142,9 +143,9 @@ impl<M: StateMachine> Member<M> {
         let has_peers = peers.is_some();
         let config = if has_peers { config_among_peers() } else { config() };
         let config = config.validate().map_err(|error| health.fail(error))?;
-        let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers), log.clone(), state);
+        let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers.clone()), log.clone(), state);
         let raft = raft.await.map_err(|error| health.fail(error))?;
-        let member = Self { raft, log, health, lacking: watch::Sender::new(false) };
+        let member = Self { raft, log, peers, health, lacking: watch::Sender::new(false) };
         let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
         if !known && has_peers && node != FIRST_NODE {
             if !mutant::is_on(Mutant::IncarnationIgnored) {
@@ -229,7 +230,7 @@ impl<M: StateMachine> Member<M> {
             Ok(()) => Ok(Pending { receiver, health: self.health.clone() }),
             Err(error) => {
                 self.fatal(&error);
-                Err(Loss::Stopped(self.health.fault()))
+                Err(Loss::Stopped(self.health.lasting()))
             }
         }
     }

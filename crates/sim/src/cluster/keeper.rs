@@ -108,6 +108,7 @@ async fn serve(hall: Hall, slot: usize, running: Running) -> Ending {
         decoded_bytes: configuration.decoded_bytes,
         peers: Some(Arc::new(Wire { slot, hall: hall.clone() })),
         lag_bytes: configuration.lag_bytes,
+        ..Settings::default()
     };
     let disk = Arc::new(running.disk.clone());
     let opened = Shard::<Watched>::open(disk, PathBuf::from(FOLDER), settings, Box::new(|_, _| {})).await;
