@@ -27,6 +27,7 @@ use crate::loan::Arrival;
 use crate::machine::StateMachine;
 use crate::mender::{Mend, Mender};
 use crate::peers::Peers;
+use crate::process;
 use crate::raft::log::Log;
 use crate::raft::member::Member;
 use crate::raft::state::{EffectSink, State};
@@ -191,20 +192,24 @@ impl<M: StateMachine> Shard<M> {
             lent: Arc::default(),
             round: Arc::new(Mutex::new(())),
         });
-        tokio::spawn(sequencer.run());
-        tokio::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
-        tokio::spawn(Arc::clone(&housekeeping).run());
+        process::spawn(sequencer.run());
+        process::spawn(timer::tick_when_due(
+            submitter.clone(),
+            Arc::clone(&settings.clock),
+            state.deadline.subscribe(),
+        ));
+        process::spawn(Arc::clone(&housekeeping).run());
         let mender = settings.peers.as_ref().map(|_| Arc::new(Mender::new(member.clone(), state.clone())));
         if let Some(mender) = &mender {
             let mend: Arc<dyn Mend> = Arc::<Mender<M>>::clone(mender);
             // It is set once, here.
             drop(state.log.mender.set(Arc::downgrade(&mend)));
-            tokio::spawn(compare_when_noted(member.clone(), state.clone(), submitter.clone()));
+            process::spawn(compare_when_noted(member.clone(), state.clone(), submitter.clone()));
         }
         if let Some(scrubbing) = settings.scrubbing {
             let (state, submitter, mender) = (state.clone(), submitter.clone(), mender.clone());
             let housekeeping = Arc::clone(&housekeeping);
-            tokio::spawn(Scrubber { state, submitter, housekeeping, mender, settings: scrubbing }.run());
+            process::spawn(Scrubber { state, submitter, housekeeping, mender, settings: scrubbing }.run());
         }
         let core =
             Core { member, state, submitter, decoded, housekeeping, numbering: Mutex::new(()), _mender: mender, room };

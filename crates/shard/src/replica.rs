@@ -37,7 +37,7 @@ impl<M: StateMachine> Shard<M> {
         self.core.member.is_heard()
     }
 
-    /// Waits until the leader or the members are others than in `before`.
+    /// Waits until the leader or the members are others than in `before`; for ever, when the shard stops first.
     pub async fn regrouped(&self, before: &Group) {
         self.core.member.changed(before).await;
     }

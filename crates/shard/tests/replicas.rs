@@ -152,3 +152,25 @@ async fn the_leadership_is_handed_over_when_asked() {
     cluster.keep(50).await;
     assert_eq!(cluster.agree().await.kept.len(), 51);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_store_is_gone_forms_no_group_of_its_own() {
+    let cluster = Cluster::of_one().await;
+    let alive = Arc::new(AtomicBool::new(true));
+    let plug = Plug { own: 7, alive, wires: Arc::downgrade(&cluster.wires) };
+    let settings = shard::Settings { node: 7, peers: Some(Arc::new(plug)), ..settings() };
+    let disk = Arc::new(MemoryDisk::new());
+    let opened = Shard::<Keeper>::open(disk, PathBuf::from(FOLDER), settings, Box::new(|_, _| {})).await;
+    let what = opened.err().unwrap().what;
+    assert!(what.contains("the store of node 7 is gone"), "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_change_of_the_group_rests_when_the_replica_has_stopped() {
+    let cluster = Cluster::of_one().await;
+    let shard = cluster.wires.shard(1);
+    within(shard.close()).await.unwrap();
+    // It was over at once, and whoever asked in a loop never let go of the thread.
+    let over = tokio::time::timeout(Duration::from_millis(50), shard.regrouped(&shard.group())).await;
+    assert!(over.is_err());
+}

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Arrival, Disk, Group, GroupChange, RealDisk};
+use node::{Arrival, Disk, FIRST_NODE, Group, GroupChange, RealDisk};
 use peer::{Authority, Client, JoinToken, Links, Refused};
 
 use crate::config::Settings;
@@ -17,8 +17,6 @@ use super::folder::{Folder, Member, Stage};
 use super::slot::{self, Slot};
 use super::{configuration, unreachable};
 
-/// The number of the node that forms a cluster. No other gets it: numbers are places of the log behind the first ones.
-const FIRST_NODE: u64 = 1;
 /// Pause before a node that is not in yet asks again.
 const ASK_PAUSE: Duration = Duration::from_millis(500);
 /// How often a node that is in looks whether it still is.

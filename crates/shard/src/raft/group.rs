@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::failure::{Failure, Fault, Unavailable};
+use mutant::Mutant;
 use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::metrics::RaftServerMetrics;
+use openraft::raft::AppendEntriesResponse;
 use openraft::{BasicNode, ChangeMembers};
 use tokio::time::timeout;
 
@@ -116,13 +118,14 @@ impl<M: StateMachine> Member<M> {
         group.members.iter().all(|member| member.votes == (member.node == group.own))
     }
 
-    /// Waits until the leader or the members are others than in `before`.
+    /// Waits until the leader or the members are others than in `before`; for ever, when the replica stops first.
     pub(crate) async fn changed(&self, before: &Group) {
         let mut server = self.raft.server_metrics();
         // The same values are compared as are waited for: others are told of a change a moment later.
         while group_of(&server.borrow_and_update()).is_led_as(before) {
             if server.changed().await.is_err() {
-                return;
+                // A replica that has stopped changes no more; whoever asked in a loop would never rest.
+                return std::future::pending().await;
             }
         }
     }
@@ -180,7 +183,19 @@ impl<M: StateMachine> Member<M> {
             return Err(broken(format!("a message for node {to} came to node {own}")));
         }
         let told = match ask {
-            Ask::Append(request) => self.raft.append_entries(request).await.map(Told::Append),
+            Ask::Append(request) => {
+                let last = request.entries.last().map(|entry| entry.log_id);
+                let appended = self.raft.append_entries(request);
+                if mutant::is_on(Mutant::CommitOnReceived) && last.is_some() {
+                    tokio::select! {
+                        biased;
+                        told = appended => told.map(Told::Append),
+                        () = self.log.received(last) => Ok(Told::Append(AppendEntriesResponse::Success)),
+                    }
+                } else {
+                    appended.await.map(Told::Append)
+                }
+            }
             Ask::Vote(request) => self.raft.vote(request).await.map(Told::Vote),
             Ask::PreVote(request) => self.raft.pre_vote(request).await.map(Told::Vote),
             Ask::Transfer(request) => {

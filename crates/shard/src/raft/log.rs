@@ -247,6 +247,13 @@ impl Core {
         self.hands.have_threads() && bytes <= WRITE_HERE_BYTES_MAX && self.flushes.recent() <= WRITE_HERE_FLUSH_MAX
     }
 
+    /// Waits until an entry is the newest one that is held here, flushed or not. For a deliberate fault.
+    pub(crate) async fn received(&self, last: Option<LogId>) {
+        while self.marks().last != last {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits until the writer has done what `submit` handed to it.
     async fn written(&self, submit: impl FnOnce(storage::Completion)) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
@@ -340,7 +347,12 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
-        self.written(|done| self.store.save_vote(written::write_vote(vote), done)).await?;
+        if mutant::is_on(Mutant::VoteAnsweredEarly) {
+            self.store.save_vote(written::write_vote(vote), Box::new(drop));
+            self.bell.ring();
+        } else {
+            self.written(|done| self.store.save_vote(written::write_vote(vote), done)).await?;
+        }
         self.marks().vote = Some(*vote);
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::failure::Fault;
+use mutant::Mutant;
 use openraft::alias::{CommittedLeaderIdOf, WriteResponderOf};
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal};
@@ -23,7 +24,7 @@ use super::network::Network;
 use super::state::State;
 use super::types::{Answers, BatchBytes, Types};
 use crate::health::Health;
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, ELECTION_MS, HEARTBEAT_MS, PATIENCE, REPLICATION_ENTRIES_MAX};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, ELECTION_MS, FIRST_NODE, HEARTBEAT_MS, PATIENCE, REPLICATION_ENTRIES_MAX};
 use crate::machine::StateMachine;
 use crate::peers::Peers;
 use crate::watch;
@@ -130,7 +131,8 @@ fn config() -> Config {
 }
 
 impl<M: StateMachine> Member<M> {
-    /// Recovers, and forms a group of one at the very first start.
+    /// Recovers, and forms a group of one at the very first start. Any other node than the first one came with a copy of
+    /// the store: without one it has lost what it promised, and would be a second first node.
     pub(crate) async fn start(
         node: u64,
         peers: Option<Arc<dyn Peers>>,
@@ -145,7 +147,13 @@ impl<M: StateMachine> Member<M> {
         let raft = raft.await.map_err(|error| health.fail(error))?;
         let member = Self { raft, log, peers, health, lacking: watch::Sender::new(false) };
         let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
-        if !known {
+        if !known && has_peers && node != FIRST_NODE {
+            if !mutant::is_on(Mutant::IncarnationIgnored) {
+                let what = format!("the store of node {node} is gone, and with it what the node promised to others");
+                let hint = "remove the node, and let its machine join with an empty folder";
+                return Err(member.health.fail(format!("{what}; {hint}")));
+            }
+        } else if !known {
             let members = BTreeMap::from([(node, BasicNode::default())]);
             let formed = member.raft.initialize(members).await;
             formed.map_err(|error| member.health.fail(error))?;
