@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A slice of every campaign of `cargo xtask faults` against the release program: kills under load and in starts, power
 # cuts on ext4 and XFS, segments that go, failing, slow and full disks, flipped bits and stale files, pauses, clock
-# jumps, two doors, a cluster in network namespaces.
+# jumps, two doors, damage of one of three nodes, a cluster in network namespaces.
 # Before that a broker that never flushes must lose messages, or the power cuts measure nothing. Figures of memory and
 # time are printed and do not fail the suite, as the machine may be busy; anything lost, wrong or out of order does.
 # Needs root, FUSE, loop devices, ext4, XFS and the right to mount and to trace: without them it fails, as nothing
@@ -55,6 +55,7 @@ campaign doors --runs 2
 campaign slow-disk --filesystem ext4
 campaign stale
 campaign confirms
+campaign cluster-flips --runs 3
 campaign flips --runs 25
 campaign disk --backlog 60000
 if unshare --net --mount --pid --fork --mount-proc ip link add hub type bridge; then

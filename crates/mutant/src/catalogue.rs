@@ -48,6 +48,11 @@ catalogue! {
     AckAtAppend "ack-at-append" "The log reports entries as flushed when they are handed to the writer.";
     ReserveOff "reserve-off" "Publishes are accepted until the disk is full to the last byte.";
     LogCutAtNewestCheckpoint "log-cut-at-newest-checkpoint" "The log is given up behind the newest checkpoint, not the one before.";
+    // The shard: several replicas.
+    AckBeforeMajority "ack-before-majority" "A leader counts what it has not been told that a follower has.";
+    CommitOnReceived "commit-on-received" "A follower answers an append when it has received it, not when it is flushed.";
+    VoteAnsweredEarly "vote-answered-early" "A vote is answered when it is handed to the writer.";
+    IncarnationIgnored "incarnation-ignored" "A node that lost its disk comes back under the number it had.";
     // The machine: settling.
     SettleIgnoresEpoch "settle-ignores-epoch" "A receipt of an older leadership settles.";
     SettleIgnoresAttempt "settle-ignores-attempt" "A receipt of an earlier delivery settles the present one.";

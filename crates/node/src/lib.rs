@@ -28,5 +28,9 @@ mod translate;
 
 pub use node::{Node, SHARD_FOLDER, Settings};
 /// What replicas of a node's shard are to each other.
-pub use shard::{Answer, Arrival, Group, GroupChange, GroupMember, Loan, LoanedFile, Peers, Terms, Unreached};
+pub use shard::limits::FIRST_NODE;
+pub use shard::{
+    Answer, Arrival, Damage, Found, Group, GroupChange, GroupMember, Loan, LoanedFile, Peers, Scrubbing, Terms,
+    Unreached,
+};
 pub use storage::disk::{Disk, RealDisk};

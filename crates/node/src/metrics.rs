@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use model::code::Code;
 use model::node::{NodeDescription, Readiness};
 use model::operation::OperationKind;
+use shard::Upkeep;
 
 /// What the node counts.
 pub(crate) struct Metrics {
@@ -45,7 +46,7 @@ impl Metrics {
     }
 
     /// The text that a scraper reads.
-    pub(crate) fn render(&self, node: &NodeDescription, audit_lost: u64) -> String {
+    pub(crate) fn render(&self, node: &NodeDescription, audit_lost: u64, upkeep: &Upkeep) -> String {
         let mut page = Page(String::with_capacity(8192));
         page.head("recado_operations_total", "counter", "Operations that were asked for.");
         for (kind, count) in &self.operations {
@@ -59,6 +60,7 @@ impl Metrics {
         page.counter("recado_published_bytes_total", "Bytes of those messages.", load(&self.published_bytes));
         page.counter("recado_audit_lost_total", "Audit entries that found the log full.", audit_lost);
         describe(&mut page, node);
+        tell_upkeep(&mut page, upkeep);
         page.0
     }
 }
@@ -89,6 +91,20 @@ fn describe(page: &mut Page, node: &NodeDescription) {
             page.head(name, kind, help);
             page.row(name, &label, value);
         }
+    }
+}
+
+fn tell_upkeep(page: &mut Page, upkeep: &Upkeep) {
+    let rows = [
+        ("recado_scrubbed_bytes_total", "Stored bytes that were read again to find damage.", upkeep.scrubbed_bytes),
+        ("recado_scrubs_total", "How often all stored data was read again.", upkeep.scrubs),
+        ("recado_damaged_files_total", "Files that were found damaged.", upkeep.damaged),
+        ("recado_mended_files_total", "Damaged files that were put right in their place.", upkeep.mended),
+        ("recado_states_compared_total", "Comparisons of a replica's state with the leader's.", upkeep.compared),
+        ("recado_states_differing_total", "Comparisons that found another state.", upkeep.differing),
+    ];
+    for (name, help, value) in rows {
+        page.counter(name, help, value);
     }
 }
 

@@ -207,7 +207,7 @@ impl Node {
     /// The counters of the node as Prometheus reads them.
     pub fn metrics(&self) -> String {
         let core = self.core();
-        core.metrics.render(&core.describe(), core.audit.lost())
+        core.metrics.render(&core.describe(), core.audit.lost(), &core.log.shard().upkeep())
     }
 
     /// Takes nothing new; waiting receives and streams end.

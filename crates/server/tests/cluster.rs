@@ -308,3 +308,47 @@ fn a_leader_that_is_asked_to_stop_hands_over_first() {
     assert_eq!(nodes.leader(), old);
     drain(&mut nodes.client(old), 0..2);
 }
+
+/// The file of a node's shard whose name ends so; the newest where there are several.
+fn file_of(nodes: &Nodes, at: usize, end: &str) -> PathBuf {
+    let folder = std::fs::read_dir(nodes.nodes[at].data.join("shard-0")).unwrap();
+    folder.map(|entry| entry.unwrap().path()).filter(|path| path.to_str().unwrap().ends_with(end)).max().unwrap()
+}
+
+fn flip(file: &std::path::Path, at: &[usize]) {
+    let mut bytes = std::fs::read(file).unwrap();
+    at.iter().for_each(|at| bytes[*at] ^= 4);
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn a_node_with_a_damaged_log_copies_it_from_the_others_and_one_with_a_damaged_vote_is_refused() {
+    let mut nodes = Nodes::three(0..10);
+    let victim = nodes.follower();
+    publish(&mut nodes.client(victim), 10);
+    nodes.kill(victim);
+    publish(&mut nodes.client(nodes.follower()), 11);
+    let segment = file_of(&nodes, victim, ".segment");
+    let used = std::fs::read(&segment).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
+    flip(&segment, &[used]);
+    nodes.start_again(victim);
+    let metrics = String::from_utf8(nodes.client(victim).get("/metrics").body).unwrap();
+    assert!(metrics.contains("recado_cluster_repairs_total 1"), "{metrics}");
+    // It counts for the majority again.
+    let other = nodes.running().into_iter().find(|at| *at != victim && *at != nodes.leader()).unwrap();
+    nodes.kill(other);
+    publish(&mut nodes.client(victim), 12);
+    nodes.start_again(other);
+    drain(&mut nodes.client(victim), 0..13);
+
+    nodes.kill(victim);
+    flip(&file_of(&nodes, victim, "/vote"), &[512, 4096]);
+    let segment = file_of(&nodes, victim, ".segment");
+    flip(&segment, &[100]);
+    let (address, number) = (nodes.address(victim), nodes.number(victim));
+    let data = nodes.nodes[victim].data.to_str().unwrap().to_owned();
+    let words = ["serve", "--data", &data, "--peer-address", &address, "--http", "127.0.0.1:0", "--grpc", "none"];
+    let refused = support::stderr(&support::run(nodes.home.path(), &words));
+    assert!(refused.contains(&format!("node {number} may have voted and does not know how")), "{refused}");
+    assert!(refused.contains("join as a new node"), "{refused}");
+}

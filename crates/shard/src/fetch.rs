@@ -127,27 +127,26 @@ async fn read_missing<M: StateMachine>(
     missing: Vec<u64>,
     ahead_until: u64,
 ) -> Result<BTreeMap<u64, Option<Messages>>, Fault> {
-    let (log, decoded) = (log.clone(), Arc::clone(decoded));
-    let health = log.health.clone();
-    let hands = log.hands.clone();
-    let reading = hands.run(move || {
+    let (reader, decoded) = (log.clone(), Arc::clone(decoded));
+    let missing: Arc<[u64]> = missing.into();
+    let reading = log.read_mended(move |_| {
         let mut found = BTreeMap::new();
-        for index in missing {
+        for index in missing.iter().copied() {
             if found.contains_key(&index) {
                 continue;
             }
             let continues = index.checked_sub(1).is_some_and(|before| decoded.has(before));
             let ahead = if continues { ahead_until } else { 0 };
             let until = ahead.max(index + 1);
-            let batches = log.read_batches(index, until, READ_AHEAD_BYTES).map_err(|fault| log.health.fail(fault))?;
-            for (at, bytes) in batches {
-                found.insert(at, Some(decode::<M>(&log, &decoded, at, bytes)?));
+            for (at, bytes) in reader.read_batches(index, until, READ_AHEAD_BYTES)? {
+                found.insert(at, decode::<M>(&reader, &decoded, at, bytes).map(Some));
             }
-            found.entry(index).or_insert(None);
+            found.entry(index).or_insert(Ok(None));
         }
         Ok(found)
     });
-    reading.await.unwrap_or_else(|error| Err(health.fail(error)))
+    let found = reading.await.map_err(|error| log.health.fault().unwrap_or_else(|| log.health.fail(error)))?;
+    found.into_iter().map(|(index, messages)| Ok((index, messages?))).collect()
 }
 
 fn decode<M: StateMachine>(log: &Log, decoded: &Decoded, index: u64, bytes: Bytes) -> Result<Messages, Fault> {

@@ -16,22 +16,27 @@ use storage::disk::Disk;
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock};
+use crate::comparing::compare_when_noted;
 use crate::fetch::{Decoded, fetch_many};
 use crate::hands::Hands;
-use crate::health::Health;
+use crate::health::{Damage, Health};
 use crate::housekeeping::Housekeeping;
 use crate::inbox::Inbox;
 use crate::limits::{DECODED_BYTES_DEFAULT, LAG_BYTES_MAX, TAIL_BYTES_DEFAULT};
 use crate::loan::Arrival;
 use crate::machine::StateMachine;
+use crate::mender::{Mend, Mender};
 use crate::peers::Peers;
+use crate::process;
 use crate::raft::log::Log;
 use crate::raft::member::Member;
 use crate::raft::state::{EffectSink, State};
 use crate::room::Room;
+use crate::scrubbing::{Scrubber, Scrubbing};
 use crate::sequencer::Sequencer;
 use crate::submitter::Submitter;
 use crate::timer;
+use crate::upkeep::Upkeep;
 use crate::watch;
 
 /// How a shard works. The parts that differ between production and simulation are values here.
@@ -52,6 +57,10 @@ pub struct Settings {
     pub peers: Option<Arc<dyn Peers>>,
     /// Bytes of log that are kept for a replica that lags; behind more than these it takes a copy.
     pub lag_bytes: u64,
+    /// Told when the shard stops, or does not open, and whether because bytes on its disk are not what was written.
+    pub damage: Damage,
+    /// How what lies on disk is read again; `None`: not at all.
+    pub scrubbing: Option<Scrubbing>,
 }
 
 impl Default for Settings {
@@ -65,6 +74,8 @@ impl Default for Settings {
             decoded_bytes: DECODED_BYTES_DEFAULT,
             peers: None,
             lag_bytes: LAG_BYTES_MAX,
+            damage: Damage::default(),
+            scrubbing: None,
         }
     }
 }
@@ -113,6 +124,8 @@ pub(crate) struct Core<M: StateMachine> {
     pub(crate) housekeeping: Arc<Housekeeping<M>>,
     /// One node gets a number at a time.
     pub(crate) numbering: Mutex<()>,
+    /// Kept for the log, which knows it while the shard is there.
+    _mender: Option<Arc<Mender<M>>>,
     room: Arc<Room>,
 }
 
@@ -128,7 +141,7 @@ impl<M: StateMachine> Shard<M> {
         settings: Settings,
         sink: EffectSink<M::Effect>,
     ) -> Result<Self, Fault> {
-        let health = Health::default();
+        let health = Health::new(settings.damage.clone(), settings.peers.is_some());
         let room =
             Room { disk: Arc::clone(&disk), folder: folder.clone(), segment_bytes: settings.storage.segment_bytes };
         let hands = settings.hands.clone();
@@ -142,7 +155,7 @@ impl<M: StateMachine> Shard<M> {
                     Arrival::settle(&disk, &folder).map_err(|fault| health.fail(fault.what))?;
                 }
                 let opened = SegmentStore::open(disk, &folder, storage_settings);
-                let (store, recovered) = opened.map_err(|fault| health.fail(fault))?;
+                let (store, recovered) = opened.map_err(|fault| health.fail_on_disk(&fault))?;
                 let log =
                     Log::new(store, recovered, tail_bytes, health.clone(), own).map_err(|error| health.fail(error))?;
                 State::<M>::open(log, sink).map_err(|error| health.fail(error))
@@ -179,11 +192,28 @@ impl<M: StateMachine> Shard<M> {
             lent: Arc::default(),
             round: Arc::new(Mutex::new(())),
         });
-        tokio::spawn(sequencer.run());
-        tokio::spawn(timer::tick_when_due(submitter.clone(), Arc::clone(&settings.clock), state.deadline.subscribe()));
-        tokio::spawn(Arc::clone(&housekeeping).run());
-        let numbering = Mutex::new(());
-        Self { core: Arc::new(Core { member, state, submitter, decoded, housekeeping, numbering, room }) }
+        process::spawn(sequencer.run());
+        process::spawn(timer::tick_when_due(
+            submitter.clone(),
+            Arc::clone(&settings.clock),
+            state.deadline.subscribe(),
+        ));
+        process::spawn(Arc::clone(&housekeeping).run());
+        let mender = settings.peers.as_ref().map(|_| Arc::new(Mender::new(member.clone(), state.clone())));
+        if let Some(mender) = &mender {
+            let mend: Arc<dyn Mend> = Arc::<Mender<M>>::clone(mender);
+            // It is set once, here.
+            drop(state.log.mender.set(Arc::downgrade(&mend)));
+            process::spawn(compare_when_noted(member.clone(), state.clone(), submitter.clone()));
+        }
+        if let Some(scrubbing) = settings.scrubbing {
+            let (state, submitter, mender) = (state.clone(), submitter.clone(), mender.clone());
+            let housekeeping = Arc::clone(&housekeeping);
+            process::spawn(Scrubber { state, submitter, housekeeping, mender, settings: scrubbing }.run());
+        }
+        let core =
+            Core { member, state, submitter, decoded, housekeeping, numbering: Mutex::new(()), _mender: mender, room };
+        Self { core: Arc::new(core) }
     }
 
     /// Waits until this replica leads and has applied everything before its leadership.
@@ -213,12 +243,13 @@ impl<M: StateMachine> Shard<M> {
         let Some(missing) = before.intersection(&after).find(|first| !is_there(first)) else { return Ok(()) };
         let file = state.log.store.segment_path(storage::LogIndex(missing.get()));
         let what = format!("{} is missing, and messages in it are live; restore it from a backup", file.display());
-        Err(state.log.health.fail(what).into())
+        let fault = state.log.health.fail_by_damage(what);
+        Err(state.log.health.failure().unwrap_or_else(|| fault.into()))
     }
 
     fn failure(&self) -> Failure {
         let refusal = || self.core.submitter.inbox().refusal().unwrap_or_else(|| Unavailable::NoLeader.into());
-        self.fault().map_or_else(refusal, Failure::Fault)
+        self.core.state.log.health.failure().unwrap_or_else(refusal)
     }
 
     /// Does one command. The answer comes once it is durable and applied.
@@ -266,12 +297,14 @@ impl<M: StateMachine> Shard<M> {
     /// # Errors
     /// A fault when the disk cannot be read.
     pub async fn fetch_many(&self, places: &[MessageRef]) -> Result<Vec<Option<Bytes>>, Failure> {
-        if let Some(fault) = self.fault() {
-            return Err(fault.into());
+        let health = &self.core.state.log.health;
+        if let Some(failure) = health.failure() {
+            return Err(failure);
         }
         let state = &self.core.state;
         let applied_until = || state.applied().last.map_or(0, |id| id.index + 1);
-        Ok(fetch_many::<M>(&state.log, &self.core.decoded, places, applied_until).await?)
+        let fetched = fetch_many::<M>(&state.log, &self.core.decoded, places, applied_until).await;
+        fetched.map_err(|fault| health.failure().unwrap_or_else(|| fault.into()))
     }
 
     /// The leadership that is open here.
@@ -293,6 +326,11 @@ impl<M: StateMachine> Shard<M> {
     pub async fn stopped(&self) -> Option<Fault> {
         self.core.submitter.stopped().await;
         self.fault()
+    }
+
+    /// What was done to keep the stored bytes right.
+    pub fn upkeep(&self) -> Upkeep {
+        self.core.state.log.counts.read()
     }
 
     /// The state of the shard. Asks the disk for its free space, briefly.
@@ -321,7 +359,10 @@ impl<M: StateMachine> Shard<M> {
         self.core.submitter.inbox().drain();
         // A command of our own comes behind all that was let in, and is answered behind it.
         let _ = self.core.submitter.submit_own(M::tick()).await;
-        self.core.housekeeping.finish().await;
+        // After a fault nothing more is kept: what lies on disk is what the next start begins with.
+        if self.fault().is_none() {
+            self.core.housekeeping.finish().await;
+        }
     }
 
     /// Does what housekeeping does by itself from time to time, now.
@@ -340,7 +381,7 @@ impl<M: StateMachine> Shard<M> {
         let log = self.core.state.log.clone();
         let closing = self.core.state.log.hands.run(move || {
             let outcome = log.store.clone().close();
-            outcome.map_err(|fault| log.health.fail(fault))
+            outcome.map_err(|fault| log.health.fail_on_disk(&fault))
         });
         closing.await.unwrap_or_else(|error| Err(self.core.state.log.health.fail(error)))
     }

@@ -65,7 +65,7 @@ impl Bell {
     pub(crate) fn hang(hands: &Hands, store: &SegmentStore) -> Self {
         let Hands::Tasks(pace) = hands else { return Self::default() };
         let rung = Arc::new(Notify::new());
-        tokio::spawn(write_when_rung(store.clone(), Arc::clone(&rung), Arc::clone(pace)));
+        crate::process::spawn(write_when_rung(store.clone(), Arc::clone(&rung), Arc::clone(pace)));
         Self { rung: Some(rung) }
     }
 

@@ -70,7 +70,7 @@ impl<M: StateMachine> Housekeeping<M> {
             self.round().await;
         } else if is_idle {
             let log = self.state.log.clone();
-            let trimming = self.state.log.hands.run(move || log.health.guard(log.store.trim()));
+            let trimming = self.state.log.hands.run(move || log.health.guard_disk(log.store.trim()));
             // A fault is noted where it happened.
             drop(trimming.await);
         }
@@ -125,6 +125,26 @@ impl<M: StateMachine> Housekeeping<M> {
         }
     }
 
+    /// Puts a whole checkpoint in the place of a damaged one. The consensus makes the new one, because it gives up no more
+    /// of the log than its own checkpoint covers. False when there is no whole one yet.
+    pub(crate) async fn replace_checkpoint(&self, term: storage::Term, index: storage::LogIndex) -> bool {
+        let _one = self.round.lock().await;
+        let state = self.state.clone();
+        if self.state.checkpoints().newest == Some(index.0) {
+            let applied = self.state.applied().last.map(|id| id.index);
+            if applied == Some(index.0) {
+                let rewriting = self.state.log.hands.run(move || state.rewrite_checkpoint()).await;
+                return matches!(rewriting, Ok(Ok(true)));
+            }
+            self.checkpoint().await;
+            if self.state.checkpoints().newest == Some(index.0) {
+                return false;
+            }
+        }
+        let removing = self.state.log.hands.run(move || state.remove_checkpoint(term, index)).await;
+        matches!(removing, Ok(Ok(())))
+    }
+
     /// Less than `before` where a replica elsewhere still needs what lies before it, unless that has become too much.
     fn spared(&self, before: u64) -> u64 {
         let Some(needed) = self.member.had_by_all().filter(|needed| *needed < before) else { return before };
@@ -176,7 +196,7 @@ impl<M: StateMachine> Housekeeping<M> {
         let deleting = self.state.log.hands.run(move || {
             for (first, ..) in gone {
                 if let Err(fault) = state.log.store.delete_segment(storage::LogIndex(first.get())) {
-                    state.log.health.fail(fault);
+                    state.log.health.fail_on_disk(&fault);
                     return;
                 }
             }

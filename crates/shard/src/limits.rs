@@ -72,7 +72,18 @@ pub const APPEND_WITHIN: Duration = Duration::from_secs(10);
 pub const LAG_BYTES_MAX: u64 = 2 << 30;
 /// How long a change of the members, or a move of the leadership, may take before its caller hears that it goes on.
 pub const CHANGE_WITHIN: Duration = Duration::from_secs(30);
+/// The node that forms a group, and the only one that may. No other gets its number: numbers are places of the log
+/// behind the first ones.
+pub const FIRST_NODE: u64 = 1;
 /// Most members of one shard.
 pub const MEMBERS_MAX: usize = 7;
+/// States of which the hash is kept, to be compared with other replicas.
+pub const STATES_KEPT: usize = 16;
+/// Pieces of one segment that another replica sends; each is `CHUNK_BYTES` of the store long.
+pub const SEGMENT_PIECES_MAX: usize = 4096;
+/// Segments that are mended for one read before it is given up.
+pub const MENDS_PER_READ_MAX: u32 = 8;
+/// Slowest scrub, in bytes a second.
+pub const SCRUB_BYTES_MIN: u64 = 4096;
 /// How long a copy of the store may be lent; segments are not deleted meanwhile.
 pub const LOAN_MAX: Duration = Duration::from_secs(3600);

@@ -1,6 +1,7 @@
 //! A copy of the store of a shard for a replica that is new, or whose log is too short to be continued.
-//! Invariant: what is lent does not change while it is lent: nothing is deleted, and no newer checkpoint is made, so
-//! that the log behind the copy is still there when its reader comes back for it.
+//! Invariants: what is lent does not change while it is lent: nothing is deleted, and no newer checkpoint is made, so
+//! that the log behind the copy is still there when its reader comes back for it. A copy has all that its reader can have
+//! acknowledged before it asked, and its vote is not older than that of the reader, so that nothing is forgotten by it.
 //! Called by the node: `Shard::lend` on one side, `Arrival` on the other. Tests: `tests/replicas.rs`.
 
 use std::path::Path;
@@ -13,14 +14,14 @@ use storage::disk::Disk;
 use storage::{CopiedFile, Incoming, LogIndex, SegmentStore, Term};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::hands::Hands;
+use crate::raft::log::Log;
 
 /// What the reader has to know before the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// How long segments are; the same on all replicas.
     pub segment_bytes: u64,
-    /// The newest entry of the copy.
+    /// The newest entry of the copy: at least the newest that the lender had when it was asked.
     pub last: u64,
     /// The purge mark: term and index.
     pub purged: Option<(u64, u64)>,
@@ -49,8 +50,7 @@ fn copied(file: &LoanedFile) -> CopiedFile {
 /// A copy that is lent; given back when this is dropped.
 pub struct Loan {
     pub(crate) terms: Terms,
-    pub(crate) store: SegmentStore,
-    pub(crate) hands: Hands,
+    pub(crate) log: Log,
     /// Housekeeping stands still meanwhile.
     pub(crate) _still: OwnedMutexGuard<()>,
     /// Says so to who would wait for it.
@@ -79,12 +79,17 @@ impl Loan {
     /// The next piece of a file; empty behind its end.
     ///
     /// # Errors
-    /// When the disk cannot be read; the loan is useless then.
+    /// When the disk cannot be read, or this replica does not lead any more; the loan is useless then.
     pub async fn read(&self, file: &LoanedFile, offset: u64) -> Result<Bytes, Fault> {
-        let (store, file) = (self.store.clone(), copied(file));
-        let reading = self.hands.run(move || store.read_copied(&file, offset));
+        let (store, file) = (self.log.store.clone(), copied(file));
+        let reading = self.log.hands.run(move || store.read_copied(&file, offset));
         let piece = reading.await.map_err(fault)?.map_err(fault)?;
-        Ok(piece.into())
+        // A replica cuts its log only after it saved a later vote: until then what was read is what was lent.
+        if self.log.promises().1.as_ref() == Some(&self.terms.vote) {
+            Ok(piece.into())
+        } else {
+            Err(fault("the lender does not lead any more"))
+        }
     }
 }
 
@@ -106,14 +111,26 @@ impl Arrival {
         storage::settle_incoming(disk, folder).map_err(fault)
     }
 
-    /// Begins to receive a copy. What the folder promised to others, its vote, stays promised.
+    /// Whether the folder knows what it voted, whatever became of the rest of it.
     ///
     /// # Errors
-    /// When the files that are there are damaged or held by another process, or the disk fails.
+    /// When the vote is damaged, another process holds the files, or the disk fails.
+    pub fn check_vote(disk: &Arc<dyn Disk>, folder: &Path) -> Result<(), Fault> {
+        Self::settle(disk, folder)?;
+        storage::saved_vote(disk, folder).map(drop).map_err(fault)
+    }
+
+    /// Begins to receive a copy. What the folder promised to others, its vote, stays promised, whatever became of the
+    /// rest of it.
+    ///
+    /// # Errors
+    /// When the vote that is there is damaged, or is newer than the leadership of the lender; when another process holds
+    /// the files, or the disk fails.
     pub fn begin(disk: Arc<dyn Disk>, folder: &Path, terms: &Terms) -> Result<Self, Fault> {
         let settings = storage::Settings { segment_bytes: terms.segment_bytes, ..storage::Settings::default() };
-        let own = own_vote(&disk, folder, settings)?;
-        let vote = crate::raft::written::later_vote(own, terms.vote.clone()).map_err(fault)?;
+        Self::settle(&disk, folder)?;
+        let own = storage::saved_vote(&disk, folder).map_err(fault)?;
+        let vote = crate::raft::written::vote_of_copy(own, terms.vote.clone()).map_err(fault)?;
         let purged = terms.purged.map(|(term, index)| (Term(term), LogIndex(index)));
         let incoming = Incoming::begin(disk, folder, settings, vote, purged).map_err(fault)?;
         Ok(Self { incoming })
@@ -142,12 +159,4 @@ impl Arrival {
     pub fn finish(self) -> Result<(), Fault> {
         self.incoming.finish().map_err(fault)
     }
-}
-
-/// The vote that the folder holds. A folder whose log is damaged still has one.
-fn own_vote(disk: &Arc<dyn Disk>, folder: &Path, settings: storage::Settings) -> Result<Option<Bytes>, Fault> {
-    Arrival::settle(disk, folder)?;
-    let (store, recovered) = SegmentStore::open(Arc::clone(disk), folder, settings).map_err(fault)?;
-    store.close().map_err(fault)?;
-    Ok(recovered.vote)
 }

@@ -7,7 +7,7 @@ use model::failure::{Failure, Fault, Unavailable};
 use model::number::Epoch;
 
 use crate::handle::Shard;
-use crate::limits::CHANGE_WITHIN;
+use crate::limits::{APPEND_WITHIN, CHANGE_WITHIN, RETRY_PAUSE};
 use crate::loan::{Loan, Terms};
 use crate::machine::StateMachine;
 use crate::raft::group::{Group, GroupChange};
@@ -37,7 +37,7 @@ impl<M: StateMachine> Shard<M> {
         self.core.member.is_heard()
     }
 
-    /// Waits until the leader or the members are others than in `before`.
+    /// Waits until the leader or the members are others than in `before`; for ever, when the shard stops first.
     pub async fn regrouped(&self, before: &Group) {
         self.core.member.changed(before).await;
     }
@@ -103,27 +103,37 @@ impl<M: StateMachine> Shard<M> {
         }
     }
 
-    /// Lends a copy of the store, of all that is applied here. Housekeeping stands still until it is given back.
+    /// Lends a copy of the store to a replica that is closed: of all that this leader's log had when it was asked.
+    /// Housekeeping stands still until it is given back.
     ///
     /// # Errors
-    /// When the disk cannot be read, or nothing is applied yet.
+    /// When this replica does not lead, its disk cannot be read, or its log is not flushed in time.
     pub async fn lend(&self) -> Result<Loan, Fault> {
+        let fault = |error: &dyn std::fmt::Display| Fault { what: format!("no copy can be lent: {error}") };
+        let (log, member) = (self.core.state.log.clone(), &self.core.member);
+        // Before the log is looked at, and once more behind it: terms only rise, so in between it led all the time.
+        let reign = member.reign().ok_or_else(|| fault(&"this replica does not lead"))?;
         let still = std::sync::Arc::clone(&self.core.housekeeping.round).lock_owned().await;
-        let log = self.core.state.log.clone();
-        let applied = self.core.state.applied().last.map_or(0, |id| id.index);
-        let last = applied.min(log.durable());
+        // What the reader acknowledged to this leader counts for the majority also while it is not flushed here.
+        let last = log.end();
+        let flushed = async {
+            while log.durable() < last {
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        };
+        tokio::time::timeout(APPEND_WITHIN, flushed).await.map_err(|_| fault(&"the log is not flushed in time"))?;
         let (purged, vote) = log.promises();
-        let (store, segment_bytes) = (log.store.clone(), self.core.housekeeping.segment_bytes);
+        let segment_bytes = self.core.housekeeping.segment_bytes;
         let listing = log.hands.run({
-            let store = store.clone();
+            let store = log.store.clone();
             move || Loan::files(&store, last)
         });
-        let fault = |error: &dyn std::fmt::Display| Fault { what: format!("no copy can be lent: {error}") };
         let files = listing.await.map_err(|error| fault(&error))?.map_err(|error| fault(&error))?;
-        let vote = vote.ok_or_else(|| fault(&"this replica has not voted yet"))?;
+        let vote = vote.filter(|_| member.reign() == Some(reign));
+        let vote = vote.ok_or_else(|| fault(&"this replica does not lead any more"))?;
         let terms = Terms { segment_bytes, last, purged, vote, files };
         let lent = std::sync::Arc::clone(&self.core.housekeeping.lent);
         lent.store(true, std::sync::atomic::Ordering::Release);
-        Ok(Loan { terms, store, hands: log.hands.clone(), _still: still, lent })
+        Ok(Loan { terms, log, _still: still, lent })
     }
 }

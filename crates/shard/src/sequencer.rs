@@ -69,7 +69,7 @@ impl<M: StateMachine> Sequencer<M> {
     }
 
     fn why_stopped(&self) -> Failure {
-        self.state.log.health.fault().map_or_else(|| Unavailable::Draining.into(), Failure::Fault)
+        self.state.log.health.failure().unwrap_or_else(|| Unavailable::Draining.into())
     }
 
     async fn reign(&mut self, leadership: Leadership) -> Ending {

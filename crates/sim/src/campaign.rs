@@ -10,7 +10,7 @@ use std::thread;
 use crate::events::{Event, Tally};
 use crate::limits::{ANSWERED_MIN, FAILURES_TOLD, FAULTS_MIN};
 use crate::run::{Report, run};
-use crate::schedule::Schedule;
+use crate::schedule::{Nodes, Schedule};
 use crate::trace::fold;
 
 /// The sum of many runs.
@@ -72,13 +72,19 @@ impl Sum {
 
     /// Events that were never seen.
     #[must_use]
-    pub fn missing(&self) -> Vec<Event> {
-        self.tally.missing()
+    pub fn missing(&self, nodes: Nodes) -> Vec<Event> {
+        let mut missing = self.tally.missing();
+        missing.retain(|event| match nodes {
+            Nodes::Exactly(1) => !event.is_among_nodes(),
+            Nodes::Exactly(_) => event.is_among_nodes(),
+            Nodes::Any => true,
+        });
+        missing
     }
 }
 
 /// Runs seeds from `first` on. `tell` hears of each failure as it comes.
-pub fn campaign(first: u64, seeds: u64, jobs: u64, tell: &(dyn Fn(u64, &Report) + Sync)) -> Sum {
+pub fn campaign(first: u64, seeds: u64, jobs: u64, nodes: Nodes, tell: &(dyn Fn(u64, &Report) + Sync)) -> Sum {
     // Panics of the product are caught and told by their seed.
     panic::set_hook(Box::new(|_| {}));
     let next = AtomicU64::new(first);
@@ -92,7 +98,7 @@ pub fn campaign(first: u64, seeds: u64, jobs: u64, tell: &(dyn Fn(u64, &Report) 
                     if first + seeds <= seed || is_enough.load(Ordering::SeqCst) {
                         return;
                     }
-                    let report = run(&Schedule::of(seed));
+                    let report = run(&Schedule::among(seed, nodes));
                     if !report.violations.is_empty() {
                         tell(seed, &report);
                     }

@@ -21,6 +21,8 @@ pub enum Purpose {
     Jitter,
     /// What is asked of the store alone.
     Store,
+    /// What becomes of messages between nodes, and of the nodes themselves.
+    Network,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::Cut => 0x5851_F42D,
             Self::Jitter => 0x6364_136B,
             Self::Store => 0x2F90_404F,
+            Self::Network => 0x71D6_7FFF,
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Configuration {
     pub topics: Vec<TopicSettings>,
     /// The shared subscription of each topic.
     pub shared: Vec<SubscriptionKind>,
+    /// Bytes of log that are kept for a replica that lags.
+    pub lag_bytes: u64,
 }
 
 impl Configuration {
@@ -75,6 +77,7 @@ impl Configuration {
             queues,
             topics: vec![topic(chance), compacted(chance)],
             shared: vec![shared(chance), shared(chance)],
+            lag_bytes: *chance.among(&[8192, 65_536, 1 << 20]),
         }
     }
 }

@@ -8,7 +8,7 @@ use broker::place::SourceId;
 use bytes::Bytes;
 use model::message::MessagePlace;
 use model::name::{QueueRef, Source};
-use model::number::{Partition, Sequence};
+use model::number::{Epoch, LogIndex, Partition, Sequence};
 use model::receipt::Receipt;
 
 use crate::limits::RECEIPTS_KEPT;
@@ -39,6 +39,10 @@ pub struct Desk {
     pub places: Vec<(QueueRef, MessagePlace)>,
     /// Messages that are handed out by a lease which is on its way.
     pub on_its_way: BTreeMap<SourceId, BTreeSet<(Partition, Sequence)>>,
+    /// How far the leader was, at least, that gave the newest answer.
+    pub told: Option<LogIndex>,
+    /// The leadership that hands them out: the memory of a leader goes with it.
+    pub hands_out: Option<Epoch>,
     /// Messages whose publish was not answered, by the life in which they were sent.
     pub unanswered: BTreeMap<u64, u64>,
 }
@@ -73,6 +77,13 @@ impl Desk {
         let count = held.len();
         held.into_iter().for_each(|holding| self.put_away(holding));
         count
+    }
+
+    /// A leader looks for something to hand out.
+    pub fn led_in(&mut self, epoch: Epoch) {
+        if self.hands_out.replace(epoch) != Some(epoch) {
+            self.on_its_way.clear();
+        }
     }
 
     /// Another life of the shard begins.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use shard::Process;
 use storage::disk::simulated::MemoryDisk;
 use storage::disk::{Disk, DiskFile, Lock, OpenMode};
 
@@ -23,6 +24,8 @@ struct Fuse {
     /// What was answered to each question for room: one for a batch of operations.
     room: Mutex<Vec<u64>>,
     burst: tokio::sync::Notify,
+    /// What runs on the machine, where the machine is not all that there is: it ends with the power.
+    process: Option<Process>,
 }
 
 /// A disk whose power can fail. Clones are the same disk.
@@ -44,6 +47,12 @@ impl CutDisk {
         Self { under, fuse: Arc::default() }
     }
 
+    /// A disk for the next life of one machine of several.
+    #[must_use]
+    pub fn of_process(under: MemoryDisk, process: Process) -> Self {
+        Self { under, fuse: Arc::new(Fuse { process: Some(process), ..Fuse::default() }) }
+    }
+
     /// The simulated disk below.
     #[must_use]
     pub const fn under(&self) -> &MemoryDisk {
@@ -60,6 +69,9 @@ impl CutDisk {
         self.under.halt();
         self.fuse.is_blown.store(true, Ordering::SeqCst);
         self.fuse.burst.notify_one();
+        if let Some(process) = &self.fuse.process {
+            process.kill();
+        }
     }
 
     /// Whether the power failed.

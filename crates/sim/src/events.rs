@@ -10,7 +10,7 @@ macro_rules! events {
         pub enum Event { $( $name, )* }
 
         impl Event {
-            /// Every event.
+            /// Every event, those of several nodes last.
             pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
 
             /// Its words.
@@ -100,6 +100,35 @@ events! {
     ReadFromDisk = "message read from a segment",
     ReadMoved = "message moved between pick and fetch",
     ManyInOneBatch = "many commands in one batch",
+    // Among several nodes.
+    Elected = "leader elected",
+    NobodyLed = "operation found no leader",
+    GivenUp = "operation given up",
+    LeadershipHandedOver = "leadership handed over",
+    VoterAdded = "node became a voter",
+    NodeRemoved = "node removed",
+    CopyTaken = "copy of the store taken",
+    CaughtUpByCopy = "node that lagged took a copy",
+    DiskLost = "disk lost",
+    LostDiskRefused = "node without its disk refused to start",
+    PowerOfSome = "power cut of some nodes",
+    PowerOfAll = "power cut of all nodes",
+    Held = "node held still",
+    Isolated = "node cut off",
+    OneWayCut = "one direction cut",
+    HalvesCut = "network cut in two",
+    RingCut = "network cut to a ring",
+    BadWeather = "bad weather in the network",
+    MessageLost = "message lost without a word",
+    MessageTwice = "message came twice",
+}
+
+impl Event {
+    /// Whether it takes several nodes.
+    #[must_use]
+    pub fn is_among_nodes(self) -> bool {
+        Self::Elected <= self
+    }
 }
 
 /// How often each event occurred.

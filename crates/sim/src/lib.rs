@@ -1,6 +1,7 @@
 //! A deterministic simulation of the shard: real machine, sequencer, consensus, storage, housekeeping and
 //! recovery on one thread, with a simulated disk, virtual clocks and one seed for all chance.
 //!
+//! Several nodes with a network between them are in `cluster`.
 //! Reading order: `run` (a seed from start to drain), `life` (one life of the shard), `nemesis` (what goes
 //! wrong), `client` (what clients do), `book` (the reference), `observer` and `check` (what must hold).
 //! How to use it: `docs/simulator.md`.
@@ -11,6 +12,7 @@ pub mod chance;
 pub mod check;
 pub mod client;
 pub mod clock;
+pub mod cluster;
 pub mod configuration;
 pub mod desk;
 pub mod disk;

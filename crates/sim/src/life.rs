@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::clock::{DiskPace, JumpingClock};
 use crate::disk::CutDisk;
 use crate::events::Event;
-use crate::limits::{ANSWERED_MIN, FAULTS_MIN, OPERATIONS, START_PATIENCE};
+use crate::limits::{ANSWERED_MIN, DAWN_MS, FAULTS_MIN, OPERATIONS, START_PATIENCE};
 use crate::nemesis::{Fault, Planned, Survival};
 use crate::operation::Kind;
 use crate::schedule::Schedule;
@@ -27,8 +27,6 @@ use crate::world::world;
 
 /// The folder of the shard.
 pub const FOLDER: &str = "shard";
-/// The time at which the first life begins.
-const DAWN_MS: u64 = 1_700_000_000_000;
 
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +174,7 @@ impl crate::world::World {
     }
 
     /// A life leads: what was not answered before is decided now.
-    fn began(&mut self) {
+    pub(crate) fn began(&mut self) {
         for number in self.desk.resolve() {
             let was_done = self.book.sent.contains_key(&number);
             self.notes.tally.note(if was_done { Event::UnknownWasDone } else { Event::UnknownWasLost });
@@ -187,7 +185,7 @@ impl crate::world::World {
 impl Life {
     /// Does operations until the life ends or all are done.
     pub async fn pass(&mut self, course: &mut Course) -> Ending {
-        self.found().await;
+        found(&self.client).await;
         let configuration = world(|world| world.configuration.clone());
         while !course.is_over() {
             if let Some(ending) = self.meet_faults(course).await {
@@ -210,18 +208,6 @@ impl Life {
         match self.keep_up(1).await {
             Some(ending) => ending,
             None => Ending::Finished,
-        }
-    }
-
-    /// Makes what clients use, where it is not there.
-    async fn found(&self) {
-        if world(|world| world.book.guest.is_none()) {
-            let name = UserName::parse(crate::client::GUEST).expect("the name of the guest keeps the rules");
-            let action = Action::CreateUser { name, password_hash: "hash".to_owned(), roles: Vec::new() };
-            self.client.submit(action).await;
-        }
-        for action in crate::founding::actions() {
-            self.client.submit(action).await;
         }
     }
 
@@ -334,6 +320,8 @@ impl Life {
                 note(Event::ReceiptsForgotten);
                 world(|world| world.desk.forget());
             }
+            // Planned for several nodes only.
+            Fault::Among(_) => {}
         }
         None
     }
@@ -362,6 +350,18 @@ impl Life {
     #[must_use]
     pub fn time_ms(&self) -> u64 {
         shard::Clock::now(&*self.clock).get()
+    }
+}
+
+/// Makes what clients use, where it is not there.
+pub(crate) async fn found(client: &Client) {
+    if world(|world| world.book.guest.is_none()) {
+        let name = UserName::parse(crate::client::GUEST).expect("the name of the guest keeps the rules");
+        let action = Action::CreateUser { name, password_hash: "hash".to_owned(), roles: Vec::new() };
+        client.submit(action).await;
+    }
+    for action in crate::founding::actions() {
+        client.submit(action).await;
     }
 }
 

@@ -24,6 +24,28 @@ pub const VIOLATIONS_KEPT: usize = 5;
 pub const NAME_BYTES_MAX: usize = 80;
 /// Virtual time after which an operation has hung.
 pub const OPERATION_PATIENCE: Duration = Duration::from_secs(120);
+/// The same while replicas are cut off from each other: then it is given up, and its outcome is unknown.
+pub const CONTESTED_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a message that vanished lets its sender wait.
+pub const NETWORK_SILENCE: Duration = Duration::from_secs(12);
+/// Pause before something that was asked of the group is asked again.
+pub const CLUSTER_PAUSE: Duration = Duration::from_millis(300);
+/// How long a copy stays lent after it was taken.
+pub const LOAN_KEPT: Duration = Duration::from_secs(10);
+/// Batches that a node may lack when it begins to vote.
+pub const LAG_MAX: u64 = 100;
+/// How long an operation waits for a leader.
+pub const LEADER_WITHIN: Duration = Duration::from_secs(8);
+/// Pause between two looks for one.
+pub const LEADER_LOOK: Duration = Duration::from_millis(50);
+/// After so long a keeper looks by itself.
+pub const LOOK_AT_MOST: Duration = Duration::from_secs(3600);
+/// Virtual time in which nodes come together at the beginning.
+pub const GROUP_WITHIN: Duration = Duration::from_secs(120);
+/// Virtual time in which there is a leader, and all vote, once everything is healed.
+pub const HEALED_WITHIN: Duration = Duration::from_secs(120);
+/// The time at which a run begins, in milliseconds since 1970.
+pub const DAWN_MS: u64 = 1_700_000_000_000;
 /// The slowest piece of work of a disk.
 pub const DISK_WORK_MAX: Duration = Duration::from_secs(2);
 /// Virtual time in which a start must be done.

@@ -12,16 +12,17 @@ use sim::events::Event;
 use sim::limits::{ANSWERED_MIN, COVERAGE_SEEDS, FAULTS_MIN, MUTANT_SEEDS};
 use sim::minimise::minimise;
 use sim::run::{Report, run};
-use sim::schedule::Schedule;
+use sim::schedule::{Nodes, Schedule};
 
-const USAGE: &str = "usage: sim [--seeds N] [--first S] [--jobs J]
-       sim --traces N [--first S]
-       sim --repeat FILE-OR-SEED [--minimise] [--mutant NAME]
-       sim --mutants [--seeds N] [--first S] [--jobs J]
+const USAGE: &str = "usage: sim [--seeds N] [--first S] [--jobs J] [--nodes 1|3|5|any]
+       sim --traces N [--first S] [--nodes 1|3|5|any]
+       sim --repeat FILE-OR-SEED [--minimise] [--mutant NAME] [--nodes 1|3|5|any]
+       sim --mutants [--seeds N] [--first S] [--jobs J] [--nodes 1|3|5|any]
 
   --seeds N     seeds to run (1000)
   --first S     the first of them (0)
   --jobs J      threads (all processors)
+  --nodes       nodes of each seed (1); any: as the seed says
   --traces N    prints the hash of each trace, to compare builds
   --repeat      runs one seed, or one schedule from a file, and tells its story
   --minimise    shrinks a failure to a schedule for crates/sim/tests/regressions
@@ -38,6 +39,7 @@ struct Options {
     minimise: bool,
     mutants: bool,
     mutant: Option<String>,
+    nodes: Option<Nodes>,
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn options() -> Result<Options, String> {
             "--repeat" => options.repeat = Some(value()?),
             "--minimise" => options.minimise = true,
             "--mutants" => options.mutants = true,
+            "--nodes" => options.nodes = Some(Nodes::parse(&value()?)?),
             "--mutant" => options.mutant = Some(value()?),
             _ => return Err(USAGE.to_owned()),
         }
@@ -78,26 +81,28 @@ fn options() -> Result<Options, String> {
 
 fn start() -> Result<ExitCode, String> {
     let options = options()?;
+    let nodes = options.nodes.unwrap_or(Nodes::Exactly(1));
     if let Some(what) = &options.repeat {
-        return with_mutant(options.mutant.as_deref(), || repeat(what, options.minimise))?;
+        return with_mutant(options.mutant.as_deref(), || repeat(what, nodes, options.minimise))?;
     }
     if let Some(seeds) = options.traces {
         for seed in options.first..options.first + seeds {
-            say(&format!("{seed} {:016x}", run(&Schedule::of(seed)).trace));
+            say(&format!("{seed} {:016x}", run(&Schedule::among(seed, nodes)).trace));
         }
         return Ok(ExitCode::SUCCESS);
     }
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = options.jobs.unwrap_or(u64::try_from(processors).unwrap_or(1));
     if options.mutants {
-        return mutants(options.mutant.as_deref(), options.first, options.seeds.unwrap_or(MUTANT_SEEDS), jobs);
+        let seeds = (options.first, options.seeds.unwrap_or(MUTANT_SEEDS));
+        return mutants(options.mutant.as_deref(), seeds, jobs, options.nodes);
     }
     let seeds = options.seeds.unwrap_or(COVERAGE_SEEDS);
     let began = Instant::now();
-    let sum = campaign(options.first, seeds, jobs, &tell);
+    let sum = campaign(options.first, seeds, jobs, nodes, &|seed, report| tell(seed, nodes, report));
     report(&sum, began.elapsed().as_secs_f64());
     let must_cover = COVERAGE_SEEDS <= seeds && sum.failed == 0;
-    let missing = if must_cover { sum.missing() } else { Vec::new() };
+    let missing = if must_cover { sum.missing(nodes) } else { Vec::new() };
     for event in &missing {
         say(&format!("never seen in {seeds} seeds: {}", event.word()));
     }
@@ -122,9 +127,13 @@ fn with_mutant<R>(name: Option<&str>, work: impl FnOnce() -> R) -> Result<R, Str
 }
 
 #[cfg(feature = "mutants")]
-fn mutants(only: Option<&str>, first: u64, seeds: u64, jobs: u64) -> Result<ExitCode, String> {
-    let chosen: Vec<_> =
-        mutant::ALL.iter().copied().filter(|mutant| only.is_none_or(|only| only == mutant.name())).collect();
+fn mutants(only: Option<&str>, seeds: (u64, u64), jobs: u64, nodes: Option<Nodes>) -> Result<ExitCode, String> {
+    // Those that take several nodes are looked for when they are asked for.
+    let is_meant = |mutant: &mutant::Mutant| match only {
+        Some(only) => only == mutant.name(),
+        None => nodes.is_some() || sim::mutants::nodes_for(*mutant) == Nodes::Exactly(1),
+    };
+    let chosen: Vec<_> = mutant::ALL.iter().copied().filter(is_meant).collect();
     let told = |hunt: &sim::mutants::Hunt| {
         let verdict = match hunt.first {
             Some(first) => format!("caught in {} of {} seeds, first after {first}", hunt.caught, hunt.seeds),
@@ -132,25 +141,27 @@ fn mutants(only: Option<&str>, first: u64, seeds: u64, jobs: u64) -> Result<Exit
         };
         say(&format!("{:28} {verdict} {:?} {}", hunt.mutant.name(), hunt.properties, hunt.what));
     };
-    let hunts = sim::mutants::hunt_all(&chosen, first, seeds, jobs, &told);
+    let hunts = sim::mutants::hunt_all(&chosen, seeds, jobs, nodes, &told);
     let missed = hunts.iter().filter(|hunt| hunt.first.is_none()).count();
-    say(&format!("{} mutants, {missed} not caught within {seeds} seeds", hunts.len()));
+    say(&format!("{} mutants, {missed} not caught within {} seeds", hunts.len(), seeds.1));
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[cfg(not(feature = "mutants"))]
-fn mutants(_only: Option<&str>, _first: u64, _seeds: u64, _jobs: u64) -> Result<ExitCode, String> {
+fn mutants(_only: Option<&str>, _seeds: (u64, u64), _jobs: u64, _nodes: Option<Nodes>) -> Result<ExitCode, String> {
     Err(NO_MUTANTS.to_owned())
 }
 
 #[cfg(not(feature = "mutants"))]
 const NO_MUTANTS: &str = "this build has no mutants: use `cargo xtask sim --mutants`";
 
-fn tell(seed: u64, report: &Report) {
+fn tell(seed: u64, nodes: Nodes, report: &Report) {
     for violation in &report.violations {
         say(&format!("seed {seed}: {:?}: {}", violation.property, violation.what));
     }
-    say(&format!("seed {seed}: repeat it with: cargo xtask sim --repeat {seed}"));
+    let nodes = Schedule::among(seed, nodes).nodes;
+    let nodes = if nodes == 1 { String::new() } else { format!(" --nodes {nodes}") };
+    say(&format!("seed {seed}: repeat it with: cargo xtask sim --repeat {seed}{nodes}"));
 }
 
 fn report(sum: &Sum, seconds: f64) {
@@ -167,10 +178,10 @@ fn report(sum: &Sum, seconds: f64) {
     say(&format!("{} seeds broke a promise", sum.failed));
 }
 
-fn repeat(what: &str, is_minimised: bool) -> Result<ExitCode, String> {
+fn repeat(what: &str, nodes: Nodes, is_minimised: bool) -> Result<ExitCode, String> {
     panic::set_hook(Box::new(|_| {}));
     let schedule = match what.parse::<u64>() {
-        Ok(seed) => Schedule::of(seed),
+        Ok(seed) => Schedule::among(seed, nodes),
         Err(_) => {
             let text = fs::read_to_string(what).map_err(|error| format!("cannot read {what}: {error}"))?;
             Schedule::parse(&text)?

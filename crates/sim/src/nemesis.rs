@@ -5,6 +5,7 @@
 use storage::Operation;
 
 use crate::chance::{Chance, Purpose};
+use crate::cluster::blows::Blow;
 use crate::events::Event;
 use crate::limits::{LATE_FAULT_EVERY, PLANNED_MAX, PLANNED_MIN};
 
@@ -82,6 +83,8 @@ pub enum Fault {
     Forget,
     /// The process is killed, and a bit of some file is flipped for its next start.
     BitRot(u64),
+    /// One of several nodes, or the network between them, is struck.
+    Among(Blow),
 }
 
 impl Fault {
@@ -132,7 +135,7 @@ pub fn plan(seed: u64, operations: u64, most: u64) -> Vec<Planned> {
     plan.collect()
 }
 
-fn survival(chance: &mut Chance) -> Survival {
+pub(crate) fn survival(chance: &mut Chance) -> Survival {
     let all = [
         Survival::Nothing,
         Survival::Nothing,
@@ -151,7 +154,10 @@ fn draw(chance: &mut Chance, weights: &[u64]) -> Fault {
         0 => Fault::PowerCut(chance.between(1, 60), survival(chance)),
         1 => Fault::Kill,
         2 => Fault::Restart,
-        3 => failing(chance),
+        3 => {
+            let (call, nth) = failing(chance);
+            Fault::Failing(call, nth)
+        }
         4 => Fault::Full(chance.between(0, 60_000), chance.between(5, 80)),
         5 => Fault::Slow(chance.between(5, 200), chance.between(5, 60)),
         6 => Fault::Jump(jump(chance)),
@@ -167,17 +173,17 @@ fn draw(chance: &mut Chance, weights: &[u64]) -> Fault {
     }
 }
 
-fn failing(chance: &mut Chance) -> Fault {
+pub(crate) fn failing(chance: &mut Chance) -> (Call, u64) {
     let call =
         *chance.among(&[Call::Write, Call::Write, Call::Sync, Call::Sync, Call::SyncFolder, Call::Read, Call::Open]);
     let most = match call {
         Call::Write | Call::Sync => 30,
         Call::SyncFolder | Call::Open | Call::Read => 6,
     };
-    Fault::Failing(call, chance.between(1, most))
+    (call, chance.between(1, most))
 }
 
-fn jump(chance: &mut Chance) -> i64 {
+pub(crate) fn jump(chance: &mut Chance) -> i64 {
     let by = if chance.one_in(4) { chance.between(1000, 3_600_000) } else { chance.between(100, 8000) };
     let by = i64::try_from(by).unwrap_or_default();
     // Back only a little: until the clock is past the newest stamp again, no time passes.

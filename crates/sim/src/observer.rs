@@ -1,5 +1,6 @@
 //! Sees each batch that a life applies: new ones go to the reference, known ones must be what they were.
-//! Invariant: a batch is taken over once; everything that was applied once is expected of every later life.
+//! Invariant: a batch is taken over once, from whichever replica applies it first; everything that was applied once is
+//! expected of every other replica and of every later life.
 //! Called by the watched machine.
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use model::number::{LogIndex, Offset, QueueId, SubscriptionId};
 use model::operation::{Request, Response};
 use model::queue::Peek;
 use model::refusal::Refusal;
-use shard::StateMachine;
+use shard::{Process, StateMachine};
 
 use crate::book::topic::Cursor;
 use crate::check::{commits, dead_letters, kept, multiset, offsets, replay, time};
@@ -35,15 +36,22 @@ struct Applied {
     state: Option<u64>,
 }
 
-/// What was applied, and how far the present life is.
+/// How far one life of a replica is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reach {
+    /// The newest batch that it has applied or restored.
+    reached: Option<LogIndex>,
+    segment: Option<LogIndex>,
+    /// It began with a checkpoint.
+    is_restored: bool,
+}
+
+/// What was applied, and how far the present lives are.
 #[derive(Clone, Debug, Default)]
 pub struct Observer {
     applied: BTreeMap<LogIndex, Applied>,
-    /// The newest batch that the present life has applied or restored.
-    reached: Option<LogIndex>,
-    segment: Option<LogIndex>,
-    /// The present life began with a checkpoint.
-    is_restored: bool,
+    /// By the number of the process; the one of a shard that is alone has none.
+    lives: BTreeMap<u64, Reach>,
     /// New batches, for the rhythm of comparisons.
     taken_over: u64,
     /// New batches are not taken over: the life is a test of damaged files, and its log will not go on.
@@ -52,10 +60,19 @@ pub struct Observer {
 
 impl Observer {
     /// A life begins without a state.
-    pub const fn begins_empty(&mut self) {
-        self.reached = None;
-        self.is_restored = false;
-        self.segment = None;
+    pub fn begins_empty(&mut self) {
+        *self.own() = Reach::default();
+    }
+
+    /// The life that is looking.
+    fn own(&mut self) -> &mut Reach {
+        self.lives.entry(life()).or_default()
+    }
+
+    /// The newest batch that any replica applied.
+    #[must_use]
+    pub fn front(&self) -> Option<LogIndex> {
+        self.applied.keys().next_back().copied()
     }
 
     /// How many batches were applied in all.
@@ -64,10 +81,15 @@ impl Observer {
         self.applied.len()
     }
 
-    fn expected(&self) -> Option<LogIndex> {
-        let next = self.reached.map_or(LogIndex::new(0), LogIndex::next);
+    fn expected(&mut self) -> Option<LogIndex> {
+        let next = self.own().reached.map_or(LogIndex::new(0), LogIndex::next);
         self.applied.range(next..).next().map(|(index, _)| *index)
     }
+}
+
+/// The number of the process that is running.
+fn life() -> u64 {
+    Process::current().map_or(0, |process| process.number())
 }
 
 /// What an answer says, but for totals: those begin anew with each start.
@@ -89,12 +111,25 @@ fn told(hash: u64, answer: &Result<Outcome, Refusal>) -> u64 {
     fold(hash, format!("{answer:?}").as_bytes())
 }
 
-fn state_hash(machine: &Machine) -> u64 {
+/// The hash of all that a machine knows.
+#[must_use]
+pub fn state_hash(machine: &Machine) -> u64 {
     let sections = machine.checkpoint();
     sections.iter().fold(0, |hash, (name, bytes)| fold(fold(hash, name.as_bytes()), bytes))
 }
 
 impl World {
+    /// The life that is looking, for the reports.
+    fn life(&self) -> u64 {
+        Process::current().map_or(self.desk.life, |process| process.number())
+    }
+
+    /// Whether this state is the newest that any replica has, so that the reference describes it.
+    #[must_use]
+    pub fn is_newest(&self, machine: &Machine) -> bool {
+        self.observer.front().is_none_or(|front| front <= machine.applied())
+    }
+
     /// A life applied a batch.
     pub fn applied(
         &mut self,
@@ -104,7 +139,7 @@ impl World {
         answers: &[Result<Outcome, Refusal>],
         machine: &Machine,
     ) {
-        self.notes.verdicts.place = format!("batch {index}, life {}", self.desk.life);
+        self.notes.verdicts.place = format!("batch {index}, life {}", self.life());
         let told = answers.iter().fold(0, told);
         let expected = self.observer.expected();
         if expected == Some(index) {
@@ -112,15 +147,16 @@ impl World {
         } else {
             if let Some(expected) = expected {
                 // Told once: what follows is a consequence.
-                self.observer.reached = self.observer.applied.keys().next_back().copied();
+                self.observer.own().reached = self.observer.front();
                 kept::skipped(index, expected, &mut self.notes);
             }
             if !self.observer.is_rehearsal {
                 self.applied_first(index, batch, answers, told, machine);
             }
         }
-        self.observer.reached = Some(index);
-        if self.observer.segment.replace(segment).is_some_and(|before| before != segment) {
+        let own = self.observer.own();
+        own.reached = Some(index);
+        if own.segment.replace(segment).is_some_and(|before| before != segment) {
             self.notes.tally.note(Event::SegmentRolled);
         }
     }
@@ -132,7 +168,7 @@ impl World {
         if let Some(state) = first.state {
             replay::state(index, state, state_hash(machine), &mut self.notes);
         }
-        let event = if self.observer.is_restored { Event::TailReplayed } else { Event::WholeLogReplayed };
+        let event = if self.observer.own().is_restored { Event::TailReplayed } else { Event::WholeLogReplayed };
         self.notes.tally.note(event);
     }
 
@@ -173,10 +209,8 @@ impl World {
     pub fn restored(&mut self, machine: &Machine) {
         self.notes.tally.note(Event::CheckpointRestored);
         let index = machine.applied();
-        self.notes.verdicts.place = format!("checkpoint {index}, life {}", self.desk.life);
-        self.observer.reached = Some(index);
-        self.observer.is_restored = true;
-        self.observer.segment = None;
+        self.notes.verdicts.place = format!("checkpoint {index}, life {}", self.life());
+        *self.observer.own() = Reach { reached: Some(index), segment: None, is_restored: true };
         if let Some(Applied { state: Some(first), .. }) = self.observer.applied.get(&index) {
             replay::state(index, *first, state_hash(machine), &mut self.notes);
         }

@@ -14,10 +14,11 @@ use crate::book::{Book, Notes};
 use crate::chance::{Chance, Purpose};
 use crate::check::{Property, Violation, liveness, room};
 use crate::client::{Client, queue_ref, shared_of, topic_ref};
+use crate::cluster::storm;
 use crate::configuration::{Configuration, QUEUES, TOPICS};
 use crate::disk::CutDisk;
 use crate::events::{Event, Tally};
-use crate::life::{self, Course, Ending, Life};
+use crate::life::{self, Course, Ending};
 use crate::limits::{DRAIN_PATIENCE, STARTS_MAX};
 use crate::nemesis::{Call, Survival};
 use crate::schedule::Schedule;
@@ -59,7 +60,10 @@ pub fn run(schedule: &Schedule) -> Report {
         let mut notes = Notes::default();
         store::exercise(schedule.seed, &mut notes);
         world(|world| world.notes.verdicts = notes.verdicts);
-        live_through(&mut course);
+        if is_broken() {
+            return;
+        }
+        if schedule.nodes == 1 { live_through(&mut course) } else { storm(&mut course) }
     }));
     let mut ended = world::end();
     if let Err(panic) = ran {
@@ -80,15 +84,12 @@ pub fn run(schedule: &Schedule) -> Report {
     }
 }
 
-fn is_broken() -> bool {
+pub(crate) fn is_broken() -> bool {
     world(|world| !world.notes.verdicts.violations.is_empty())
 }
 
 fn live_through(course: &mut Course) {
     let mut disk = MemoryDisk::new();
-    if is_broken() {
-        return;
-    }
     for _ in 0..STARTS_MAX {
         let (ending, left) = live_once(course, disk);
         disk = left;
@@ -111,7 +112,7 @@ fn live_through(course: &mut Course) {
 }
 
 /// A runtime whose time passes only when everybody waits.
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().expect("a runtime without drivers can always be built")
 }
@@ -246,15 +247,15 @@ fn heal(course: &mut Course, disk: MemoryDisk) {
     let runtime = runtime();
     runtime.block_on(async {
         match life::open(course, &cut).await {
-            Ok(life) => finish(&life).await,
+            Ok(life) => finish(&life.client).await,
             Err(_) => world(|world| liveness::left_over("starts that should have been good", 1, &mut world.notes)),
         }
     });
     cut.under().halt();
 }
 
-async fn finish(life: &Life) {
-    let client = &life.client;
+/// Drains everything, deletes it, and looks at what is left.
+pub(crate) async fn finish(client: &Client) {
     drain(client).await;
     if is_broken() {
         return;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! seed 4711
+//! nodes 3
 //! operations 812
 //! without faults 3 5 6
 //! without operations 10-200 300-301
@@ -12,14 +13,42 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::cluster::blows;
 use crate::limits::{OPERATIONS, OPERATIONS_MAX};
-use crate::nemesis::{Planned, plan};
+use crate::nemesis::{self, Planned};
+
+/// How many nodes seeds have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// All the same number.
+    Exactly(u64),
+    /// Each one, three or five: of ten seeds two have three nodes, and one has five.
+    Any,
+}
+
+impl Nodes {
+    /// Reads it from a word of the command line.
+    ///
+    /// # Errors
+    /// When it is neither `1`, `3`, `5` nor `any`.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "1" => Ok(Self::Exactly(1)),
+            "3" => Ok(Self::Exactly(3)),
+            "5" => Ok(Self::Exactly(5)),
+            "any" => Ok(Self::Any),
+            _ => Err(format!("{word} is not 1, 3, 5 or any")),
+        }
+    }
+}
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The seed.
     pub seed: u64,
+    /// How many nodes there are.
+    pub nodes: u64,
     /// After how many operations the storm is over at the latest; it may be over from `OPERATIONS` on.
     pub operations: u64,
     /// Faults that are left out, by their numbers.
@@ -32,13 +61,38 @@ impl Schedule {
     /// Everything of a seed.
     #[must_use]
     pub const fn of(seed: u64) -> Self {
-        Self { seed, operations: OPERATIONS_MAX, without_faults: BTreeSet::new(), without_operations: Vec::new() }
+        Self {
+            seed,
+            nodes: 1,
+            operations: OPERATIONS_MAX,
+            without_faults: BTreeSet::new(),
+            without_operations: Vec::new(),
+        }
+    }
+
+    /// Everything of a seed among several nodes.
+    #[must_use]
+    pub fn among(seed: u64, nodes: Nodes) -> Self {
+        let nodes = match nodes {
+            Nodes::Exactly(nodes) => nodes,
+            Nodes::Any => match seed % 10 {
+                3 | 6 => 3,
+                9 => 5,
+                _ => 1,
+            },
+        };
+        Self { nodes, ..Self::of(seed) }
+    }
+
+    fn planned(&self) -> Vec<Planned> {
+        let plan = if self.nodes == 1 { nemesis::plan } else { blows::plan };
+        plan(self.seed, OPERATIONS, OPERATIONS_MAX)
     }
 
     /// The faults that come.
     #[must_use]
     pub fn faults(&self) -> Vec<Planned> {
-        let all = plan(self.seed, OPERATIONS, OPERATIONS_MAX).into_iter();
+        let all = self.planned().into_iter();
         all.filter(|planned| planned.at < self.operations && !self.without_faults.contains(&planned.number)).collect()
     }
 
@@ -59,7 +113,8 @@ impl Schedule {
                 Some(_) | None => left_out.push((first, last)),
             }
         }
-        let known: BTreeSet<u64> = plan(self.seed, OPERATIONS, OPERATIONS_MAX)
+        let known: BTreeSet<u64> = self
+            .planned()
             .iter()
             .filter(|planned| planned.at < self.operations)
             .map(|planned| planned.number)
@@ -81,6 +136,7 @@ impl Schedule {
             let number = |word: &str| word.parse::<u64>().map_err(|_| wrong());
             match words.as_slice() {
                 ["seed", seed] => schedule.seed = number(seed)?,
+                ["nodes", nodes] => schedule.nodes = number(nodes)?,
                 ["operations", operations] => schedule.operations = number(operations)?,
                 ["without", "faults", faults @ ..] => {
                     for fault in faults {
@@ -103,6 +159,9 @@ impl Schedule {
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}", self.seed)?;
+        if self.nodes != 1 {
+            writeln!(f, "nodes {}", self.nodes)?;
+        }
         writeln!(f, "operations {}", self.operations)?;
         if !self.without_faults.is_empty() {
             let faults: Vec<String> = self.without_faults.iter().map(u64::to_string).collect();
@@ -125,6 +184,7 @@ mod tests {
     fn a_schedule_survives_its_text_form() {
         let schedule = Schedule {
             seed: 4711,
+            nodes: 5,
             operations: 812,
             without_faults: BTreeSet::from([3, 5]),
             without_operations: vec![(10, 200), (300, 300)],

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 
 use crate::book::{Book, Notes};
 use crate::check::errors::Circumstances;
+use crate::check::replicas::Seen;
 use crate::configuration::Configuration;
 use crate::desk::Desk;
 use crate::observer::Observer;
@@ -21,6 +22,8 @@ pub struct World {
     pub observer: Observer,
     /// What clients hold.
     pub desk: Desk,
+    /// What was seen of several replicas.
+    pub seen: Seen,
     /// What the present life has met.
     pub around: Circumstances,
     /// How the seed is set up.
@@ -29,6 +32,8 @@ pub struct World {
     pub trace: u64,
     /// Operations that were answered.
     pub operations: u64,
+    /// Faults that struck when a call of a disk came.
+    pub struck: u64,
     /// Faults and lives, in words.
     pub story: Vec<String>,
 }

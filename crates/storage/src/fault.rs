@@ -124,6 +124,21 @@ impl Fault {
         Fault::Io { operation, file: file.to_path_buf(), offset, kind: error.kind() }
     }
 
+    /// Whether bytes are not what was written, or gone: another replica has them, this disk has not.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Fault::Corrupt { .. } => true,
+            Fault::Poisoned { first } => first.is_damage(),
+            Fault::Io { .. }
+            | Fault::Full { .. }
+            | Fault::Format { .. }
+            | Fault::Locked { .. }
+            | Fault::Misuse { .. }
+            | Fault::Closed => false,
+        }
+    }
+
     /// Whether the disk said that it has no room.
     pub(crate) fn no_room(&self) -> bool {
         matches!(

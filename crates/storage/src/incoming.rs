@@ -11,14 +11,35 @@ use bytes::Bytes;
 use crate::copy::CopiedFile;
 use crate::disk::{Disk, OpenMode};
 use crate::fault::{Fault, Operation};
-use crate::folder::{FileRole, Folder, LOCK_NAME, OpenFile, role_of};
+use crate::folder::{FileRole, Folder, LOCK_NAME, OpenFile, STORE_NAME, VOTE_NAME, role_of};
 use crate::log::{SegmentStore, Settings};
 use crate::position::{LogIndex, Term};
+use crate::slots::{Purpose, SlotFile};
 
 /// Says that the copy is whole, and what was there before has to go.
 const WHOLE_NAME: &str = "whole";
 /// Says that what was there before is gone, and the files of the copy are moving in.
 const MOVING_NAME: &str = "moving";
+
+/// The vote that a folder holds, whatever became of the rest of it; `None` when no store was there yet. Damage is a fault:
+/// a vote that is not known may have been given, and must not be given again.
+pub fn saved_vote(disk: &Arc<dyn Disk>, target: &Path) -> Result<Option<Bytes>, Fault> {
+    let (target, _) = folders(disk, target);
+    create(&target)?;
+    let lock = target.file(LOCK_NAME);
+    let _held = disk.lock(&lock).map_err(|_| Fault::Locked { file: lock.clone() })?;
+    let names = target.names()?;
+    let is_used = |name: &String| {
+        name == STORE_NAME
+            || name == VOTE_NAME
+            || matches!(role_of(name), FileRole::Segment(_) | FileRole::Checkpoint(..))
+    };
+    if !names.iter().any(is_used) {
+        return Ok(None);
+    }
+    let (slots, _) = SlotFile::open(&target, VOTE_NAME, Purpose::Vote)?;
+    Ok(Some(slots.synced().clone()).filter(|vote| !vote.is_empty()))
+}
 
 /// A copy while it is received.
 pub struct Incoming {

@@ -177,6 +177,10 @@ impl SegmentStore {
         Ok((store, found.recovered))
     }
 
+    pub(crate) fn writer(&self) -> &Mutex<Writer> {
+        &self.hands.writer
+    }
+
     fn start_threads(&self) -> Result<(), Fault> {
         let writer = Arc::clone(&self.hands.writer);
         let core = Arc::clone(&self.core);
@@ -418,6 +422,12 @@ impl SegmentStore {
     #[must_use]
     pub fn scrub(&self) -> Scrub {
         Scrub::new(Arc::clone(&self.core))
+    }
+
+    /// Verifies the segments and checkpoints, one with each step of the iterator.
+    #[must_use]
+    pub fn scrub_large_files(&self) -> Scrub {
+        Scrub::large(Arc::clone(&self.core))
     }
 
     /// What the store takes on disk.

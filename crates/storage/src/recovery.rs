@@ -212,7 +212,7 @@ fn copy_bytes(from: &OpenFile, to: &OpenFile, end: u64) -> Result<(), Fault> {
 }
 
 /// The bytes of the store file.
-fn encode_store() -> Vec<u8> {
+pub(crate) fn encode_store() -> Vec<u8> {
     let mut bytes = vec![0; STORE_BYTES];
     bytes[..8].copy_from_slice(STORE_MAGIC);
     put_u32(&mut bytes, 12, STORE_VERSION);

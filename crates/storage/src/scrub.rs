@@ -26,6 +26,19 @@ pub struct Scrubbed {
     pub bytes: ByteCount,
     /// What is wrong with it; each names an offset.
     pub faults: Vec<Fault>,
+    /// Which part of the store it is.
+    pub part: Part,
+}
+
+/// What a file of a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// One of the small files, which are written in place.
+    Small,
+    /// The segment that starts here.
+    Segment(LogIndex),
+    /// The checkpoint of this place.
+    Checkpoint(Term, LogIndex),
 }
 
 enum Target {
@@ -44,13 +57,22 @@ pub struct Scrub {
 
 impl Scrub {
     pub(crate) fn new(core: Arc<Core>) -> Scrub {
-        let mut targets = VecDeque::from([
+        let small = [
             Target::Store,
             Target::Slots(VOTE_NAME, Purpose::Vote),
             Target::Slots(PURGE_NAME, Purpose::Purge),
             Target::Slots(MARK_NAME, Purpose::Mark),
-        ]);
-        targets.extend(core.all_segments().into_iter().map(Target::Segment));
+        ];
+        let mut all = Self::large(core);
+        all.targets.extend(small);
+        // They are the first ones.
+        all.targets.rotate_right(4);
+        all
+    }
+
+    /// Segments and checkpoints alone: the small files look damaged while they are written.
+    pub(crate) fn large(core: Arc<Core>) -> Scrub {
+        let mut targets: VecDeque<Target> = core.all_segments().into_iter().map(Target::Segment).collect();
         let mut first_fault = None;
         match checkpoint::checkpoints(&core.folder) {
             Ok(found) => targets.extend(found.into_iter().map(|(index, term)| Target::Checkpoint(index, term))),
@@ -65,20 +87,21 @@ impl Iterator for Scrub {
 
     fn next(&mut self) -> Option<Scrubbed> {
         if let Some(fault) = self.first_fault.take() {
-            return Some(Scrubbed { file: self.core.folder.path.clone(), bytes: ByteCount(0), faults: vec![fault] });
+            let (file, bytes) = (self.core.folder.path.clone(), ByteCount(0));
+            return Some(Scrubbed { file, bytes, faults: vec![fault], part: Part::Small });
         }
         let target = self.targets.pop_front()?;
-        let name = match &target {
-            Target::Store => STORE_NAME.to_owned(),
-            Target::Slots(name, _) => (*name).to_owned(),
-            Target::Segment(segment) => segment_name(segment.first),
-            Target::Checkpoint(index, term) => checkpoint_name(*term, *index),
+        let (name, part) = match &target {
+            Target::Store => (STORE_NAME.to_owned(), Part::Small),
+            Target::Slots(name, _) => ((*name).to_owned(), Part::Small),
+            Target::Segment(segment) => (segment_name(segment.first), Part::Segment(segment.first)),
+            Target::Checkpoint(index, term) => (checkpoint_name(*term, *index), Part::Checkpoint(*term, *index)),
         };
         let (bytes, faults) = match self.core.inspect(&target) {
             Ok((bytes, faults)) => (bytes, faults),
             Err(fault) => (0, vec![fault]),
         };
-        Some(Scrubbed { file: self.core.folder.file(&name), bytes: ByteCount(bytes), faults })
+        Some(Scrubbed { file: self.core.folder.file(&name), bytes: ByteCount(bytes), faults, part })
     }
 }
 
@@ -112,8 +135,17 @@ impl Core {
     }
 
     /// A sealed segment is checked to its last byte; the open one as far as it is durable.
-    fn inspect_segment(&self, segment: &Arc<Segment>) -> Result<(u64, Vec<Fault>), Fault> {
+    pub(crate) fn inspect_segment(&self, segment: &Arc<Segment>) -> Result<(u64, Vec<Fault>), Fault> {
+        // A cut or a seal beside it may look like damage: that is looked at again while segments stand still, which would
+        // hold up the writer each time.
+        if let Ok(seen) = self.inspect_listed(segment) {
+            return Ok(seen);
+        }
         let _still = self.shape.lock().expect("no holder panics");
+        self.inspect_listed(segment)
+    }
+
+    fn inspect_listed(&self, segment: &Arc<Segment>) -> Result<(u64, Vec<Fault>), Fault> {
         let is_listed = self.segments.read().expect("no holder panics").contains_key(&segment.first);
         if !is_listed {
             return Ok((0, Vec::new()));
@@ -140,7 +172,11 @@ impl Core {
 }
 
 /// The frames on disk are those that the state speaks of.
-fn check_frames(file: &crate::folder::OpenFile, segment: &Segment, known: &SegmentState) -> Result<(), Fault> {
+pub(crate) fn check_frames(
+    file: &crate::folder::OpenFile,
+    segment: &Segment,
+    known: &SegmentState,
+) -> Result<(), Fault> {
     let scan = scan_frames(file, segment.first, known.end)?;
     if scan.state.end != known.end || scan.state.last != known.last {
         return Err(Fault::corrupt(&file.path, scan.state.end, scan.stop));

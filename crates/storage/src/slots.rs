@@ -193,6 +193,21 @@ impl SlotFile {
         Ok(())
     }
 
+    /// Compares the file with what is in memory, and writes it again where it is damaged. Nobody else may write it meanwhile.
+    pub(crate) fn mend(&self, folder: &Folder, name: &str) -> Result<Vec<SlotDamage>, Fault> {
+        let damage = match inspect(folder, name, self.purpose) {
+            Ok(damage) => damage,
+            Err(Fault::Corrupt { offset, what, .. }) => vec![SlotDamage { offset, what }],
+            Err(fault) => return Err(fault),
+        };
+        if !damage.is_empty() {
+            self.file.write(0, &empty_slot_file(self.purpose)[..buffer_size(SECTOR)])?;
+            self.write_again()?;
+            self.repair(&[None, None], &[None, None], &damage)?;
+        }
+        Ok(damage)
+    }
+
     /// Stores a value and makes it durable: one copy, then the other.
     pub(crate) fn save(&mut self, value: Bytes) -> Result<(), Fault> {
         self.generation += 1;

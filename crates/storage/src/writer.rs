@@ -83,6 +83,10 @@ impl Writer {
         Writer { core, slots, active, spares: Vec::new(), rolled: Vec::new(), is_mark_stale: false, buffer: Vec::new() }
     }
 
+    pub(crate) const fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
     /// Does all that is queued, then what a quiet moment asks for.
     pub(crate) fn run_queued(&mut self) {
         while self.step() {}

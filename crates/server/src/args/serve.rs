@@ -59,6 +59,12 @@ pub(crate) struct SettingArguments {
     /// How log lines look: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+    /// Bytes of stored data that are read again in a second to find damage, or none [default: 4MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) scrub_rate: Option<String>,
+    /// Time between two readings of all stored data [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) scrub_pause: Option<String>,
     /// How long requests under way may go on after SIGTERM [default: 10s]
     #[arg(long, value_name = "TIME")]
     pub(crate) drain: Option<String>,
@@ -98,6 +104,8 @@ impl SettingArguments {
             ("tls_key", &self.tls_key),
             ("log", &self.log),
             ("log_format", &self.log_format),
+            ("scrub_rate", &self.scrub_rate),
+            ("scrub_pause", &self.scrub_pause),
             ("drain", &self.drain),
             ("peer_address", &self.peer_address),
             ("join", &self.join),
@@ -302,6 +310,8 @@ mod tests {
             metrics_open: true,
             log: text(),
             log_format: text(),
+            scrub_rate: text(),
+            scrub_pause: text(),
             drain: text(),
             peer_address: text(),
             join: text(),
@@ -312,6 +322,6 @@ mod tests {
         };
         let flags = all.flags();
         assert!(flags.iter().all(|(name, _)| crate::config::find(name).is_some()));
-        assert_eq!(flags.len(), 21);
+        assert_eq!(flags.len(), 23);
     }
 }

@@ -17,6 +17,9 @@ const AUTHORITY: &str = "authority.pem";
 const KEY: &str = "authority.key";
 const NODE: &str = "node";
 const ADDRESS: &str = "address";
+const OTHERS: &str = "others";
+/// Begins the last line of a file whose bytes are checked; who reads PEM passes over it.
+const CHECKSUM: &str = "# crc32c ";
 
 /// How far a node has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,17 +78,15 @@ impl Folder {
 
     fn stage(&self) -> Result<(u64, Stage), Complaint> {
         let text = self.text(NODE)?;
-        let parsed = text.trim().split_once(' ').and_then(|(node, word)| {
-            let stage = Stage::ALL.into_iter().find(|stage| stage.word() == word)?;
-            Some((node.parse().ok()?, stage))
-        });
-        let what = || format!("{} holds no number of a node", self.0.join(NODE).display());
-        parsed.ok_or_else(|| configuration(what(), "restore the folder, or empty it and join as a new node"))
+        let what = || format!("{} holds no number of a node, or was damaged", self.0.join(NODE).display());
+        let hint =
+            "restore the folder; or remove the node (recado cluster remove), empty its folder, and join as a new node";
+        read_stage(text.trim_end()).ok_or_else(|| configuration(what(), hint))
     }
 
     /// The authority that is kept here.
     pub(crate) fn authority(&self) -> Result<Authority, Complaint> {
-        let authority = Authority::from_pem(self.text(AUTHORITY)?, self.text(KEY)?);
+        let authority = Authority::from_pem(self.checked(AUTHORITY)?, self.checked(KEY)?);
         authority.map_err(|error| configuration(error.to_string(), "restore the folder, or empty it and join anew"))
     }
 
@@ -94,11 +95,39 @@ impl Folder {
         fs::read_to_string(&path).map_err(|error| Complaint::file(&path, "read", &error))
     }
 
+    /// A file without its checksum, which has to fit where there is one.
+    fn checked(&self, name: &str) -> Result<String, Complaint> {
+        let text = self.text(name)?;
+        let Some((content, checksum)) = text.rsplit_once(CHECKSUM) else { return Ok(text) };
+        if checksum.trim_end() == checksum_of(content) {
+            return Ok(content.to_owned());
+        }
+        let what = format!("{} does not match its checksum", self.0.join(name).display());
+        Err(configuration(what, "copy this file from the same folder of another node, and start again"))
+    }
+
     /// Keeps what a node is; what it says of the stage comes last.
     pub(crate) fn write(&self, member: &Member) -> Result<(), Complaint> {
-        self.put(AUTHORITY, member.authority.certificate_pem())?;
-        self.put(KEY, member.authority.key_pem())?;
-        self.put(NODE, &format!("{} {}\n", member.node, member.stage.word()))
+        self.put(AUTHORITY, &with_checksum(member.authority.certificate_pem()))?;
+        self.put(KEY, &with_checksum(member.authority.key_pem()))?;
+        self.put(NODE, &format!("{}\n", write_stage(member.node, member.stage)))
+    }
+
+    /// The other nodes and where they were last, as far as is known: they are asked for the store when this one's cannot
+    /// be read.
+    pub(crate) fn others(&self, own: u64) -> Vec<(u64, String)> {
+        let text = fs::read_to_string(self.0.join(OTHERS)).unwrap_or_default();
+        let read = |line: &str| {
+            let (node, address) = line.split_once(' ')?;
+            Some((node.parse().ok()?, address.to_owned()))
+        };
+        text.lines().filter_map(read).filter(|(node, _)| *node != own).collect()
+    }
+
+    /// Keeps where the other nodes are.
+    pub(crate) fn put_others(&self, others: &[(u64, String)]) -> Result<(), Complaint> {
+        let lines: String = others.iter().map(|(node, address)| format!("{node} {address}\n")).collect();
+        self.put(OTHERS, &lines)
     }
 
     /// The address at which the running node is reached, for commands on this machine.
@@ -115,6 +144,29 @@ impl Folder {
         let path = self.0.join(name);
         write_whole(&self.0, &path, text).map_err(|error| Complaint::file(&path, "write", &error))
     }
+}
+
+fn checksum_of(content: &str) -> String {
+    format!("{:08x}", crc32c::crc32c(content.as_bytes()))
+}
+
+fn with_checksum(content: &str) -> String {
+    format!("{content}{CHECKSUM}{}\n", checksum_of(content))
+}
+
+/// The number of a node and its stage, with a checksum: a node under another number would vote for that one.
+fn write_stage(node: u64, stage: Stage) -> String {
+    let text = format!("{node} {}", stage.word());
+    format!("{text} {}", checksum_of(&text))
+}
+
+fn read_stage(text: &str) -> Option<(u64, Stage)> {
+    let (node, rest) = text.split_once(' ')?;
+    let word = rest.split_once(' ').map_or(rest, |(word, _)| word);
+    let (node, stage) = (node.parse().ok()?, Stage::ALL.into_iter().find(|stage| stage.word() == word)?);
+    // The first nodes were written without a checksum.
+    let is_bare = text == format!("{node} {word}");
+    (is_bare || text == write_stage(node, stage)).then_some((node, stage))
 }
 
 fn write_whole(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
@@ -149,5 +201,46 @@ mod tests {
         assert_eq!(mode & 0o077, 0);
         fs::write(home.path().join("cluster").join(NODE), "17 gone").unwrap();
         assert!(folder.read().is_err());
+    }
+
+    #[test]
+    fn no_flipped_bit_makes_another_number() {
+        let text = write_stage(17, Stage::Voting);
+        assert_eq!(read_stage(&text), Some((17, Stage::Voting)));
+        assert_eq!(read_stage("17 voting"), Some((17, Stage::Voting)));
+        for at in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at / 8] ^= 1 << (at % 8);
+            let read = String::from_utf8(bytes).ok().and_then(|flipped| read_stage(&flipped));
+            assert_eq!(read, None, "bit {at}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_authority_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::new(home.path());
+        let authority = Authority::new().unwrap();
+        folder.write(&Member { authority: authority.clone(), node: 1, stage: Stage::Voting }).unwrap();
+        for name in [AUTHORITY, KEY] {
+            let path = home.path().join("cluster").join(name);
+            let whole = fs::read(&path).unwrap();
+            let mut bytes = whole.clone();
+            bytes[60] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            assert!(folder.read().err().unwrap().to_string().contains("does not match its checksum"));
+            fs::write(&path, whole).unwrap();
+        }
+        assert_eq!(folder.authority().unwrap().certificate_pem(), authority.certificate_pem());
+    }
+
+    #[test]
+    fn the_other_nodes_are_known_after_a_restart() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::new(home.path());
+        assert_eq!(folder.others(1), []);
+        let all = [(1, "10.0.0.5:7000".to_owned()), (17, "10.0.0.6:7000".to_owned())];
+        folder.put_others(&all).unwrap();
+        assert_eq!(folder.others(1), all[1..]);
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Arrival, Disk, GroupChange, RealDisk};
+use node::{Arrival, Disk, FIRST_NODE, Group, GroupChange, RealDisk};
 use peer::{Authority, Client, JoinToken, Links, Refused};
 
 use crate::config::Settings;
@@ -17,8 +17,6 @@ use super::folder::{Folder, Member, Stage};
 use super::slot::{self, Slot};
 use super::{configuration, unreachable};
 
-/// The number of the node that forms a cluster. No other gets it: numbers are places of the log behind the first ones.
-const FIRST_NODE: u64 = 1;
 /// Pause before a node that is not in yet asks again.
 const ASK_PAUSE: Duration = Duration::from_millis(500);
 /// How often a node that is in looks whether it still is.
@@ -123,9 +121,11 @@ async fn of_leader<T>(
 /// Sees to it that the cluster has this node, at this address, as a voter.
 pub(super) async fn stay(slot: Arc<Slot>, address: String) {
     let mut stage = slot.member.stage;
+    let mut others = Vec::new();
     loop {
         let shard = slot.node().replica();
         let group = shard.group();
+        note_others(&slot, &group, &mut others);
         let known = group.member(group.own);
         if known.is_some_and(|known| known.votes && known.address == address) {
             if stage != Stage::Voting {
@@ -158,6 +158,19 @@ pub(super) async fn stay(slot: Arc<Slot>, address: String) {
             tracing::info!(%why, "the cluster does not have this node yet, it asks again");
         }
         tokio::time::sleep(ASK_PAUSE).await;
+    }
+}
+
+/// Keeps where the other nodes are, for a start at which the store cannot tell.
+fn note_others(slot: &Slot, group: &Group, noted: &mut Vec<(u64, String)>) {
+    let known = group.members.iter().filter(|member| member.node != group.own && !member.address.is_empty());
+    let others: Vec<_> = known.map(|member| (member.node, member.address.clone())).collect();
+    if others.is_empty() || *noted == others {
+        return;
+    }
+    match slot.folder.put_others(&others) {
+        Ok(()) => *noted = others,
+        Err(complaint) => tracing::error!(%complaint, "the folder of the cluster cannot be written"),
     }
 }
 

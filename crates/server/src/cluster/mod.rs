@@ -8,6 +8,7 @@ mod doors;
 mod folder;
 mod host;
 mod join;
+mod mend;
 mod slot;
 mod wire;
 
@@ -64,7 +65,8 @@ impl Cluster {
         }
         let folder = Folder::new(&settings.data);
         let member = join::member(&folder, settings, address).await?;
-        let slot = Slot::open(folder, member, &settings.data).await?;
+        let place = slot::Place { data: settings.data.clone(), scrubbing: settings.scrubbing };
+        let slot = Slot::open(folder, member, place).await?;
         let doors = Arc::new(Doors::new(Arc::clone(&slot)));
         let (stopping, stopped) = watch::channel(false);
         let tasks = vec![

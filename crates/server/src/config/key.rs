@@ -30,7 +30,7 @@ const fn key(name: &'static str, default: &'static str, about: &'static str) -> 
 }
 
 /// Every setting, in the order of the documentation.
-pub(crate) const KEYS: [Key; 21] = [
+pub(crate) const KEYS: [Key; 23] = [
     key("data", "recado-data", "folder of the log and everything else that must survive"),
     key("http", "127.0.0.1:8080", "address of REST, console, health and metrics; none switches it off"),
     key("grpc", "127.0.0.1:8081", "address of gRPC; none switches it off"),
@@ -57,6 +57,8 @@ pub(crate) const KEYS: [Key; 21] = [
     key("metrics_open", "false", "answer /metrics without credentials"),
     key("log", "info", "error, warn, info, debug or trace; or filters such as info,shard=debug"),
     key("log_format", "text", "text for people, json for collectors"),
+    key("scrub_rate", "4MiB", "bytes of stored data that are read again in a second to find damage, or none"),
+    key("scrub_pause", "1h", "time between two readings of all stored data"),
     key("drain", "10s", "how long requests under way may go on after SIGTERM"),
     key("peer_address", "", "address at which the other nodes of a cluster reach this one; none without it"),
     key("join", "", "address of a node of the cluster that this one shall join, at its first start"),

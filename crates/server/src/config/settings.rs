@@ -6,9 +6,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use node::Scrubbing;
+
 use super::layers::{Layers, Source};
 use crate::exit::{Complaint, Exit};
-use crate::quantity::{Bound, parse_span, parse_span_bound};
+use crate::quantity::{Bound, parse_size_bound, parse_span, parse_span_bound};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// How they look.
     pub(crate) log_format: LogFormat,
+    /// How stored data is read again to find damage, if it is.
+    pub(crate) scrubbing: Option<Scrubbing>,
     /// How long requests under way may go on.
     pub(crate) drain: Duration,
     /// The address of the listener for the other nodes of a cluster.
@@ -99,6 +103,7 @@ impl Settings {
             metrics_open: truth(layers, "metrics_open")?,
             log: layers.get("log").0.to_owned(),
             log_format: log_format(layers)?,
+            scrubbing: scrubbing(layers)?,
             drain: drain(layers)?,
             peer_address: peer_address(layers)?,
             join: text("join"),
@@ -186,6 +191,17 @@ fn drain(layers: &Layers) -> Result<Duration, Complaint> {
     Ok(Duration::from_millis(span.get()))
 }
 
+fn scrubbing(layers: &Layers) -> Result<Option<Scrubbing>, Complaint> {
+    let pause = parse_span(layers.get("scrub_pause").0).map_err(|why| wrong(layers, "scrub_pause", &why))?;
+    let pause = Duration::from_millis(pause.get());
+    match parse_size_bound(layers.get("scrub_rate").0) {
+        Ok(Bound(None)) => Ok(None),
+        Ok(Bound(Some(rate))) if rate.get() > 0 => Ok(Some(Scrubbing { bytes_per_second: rate.get(), pause })),
+        Ok(Bound(Some(_))) => Err(wrong(layers, "scrub_rate", "write a size above zero, such as 4MiB, or none")),
+        Err(why) => Err(wrong(layers, "scrub_rate", &why)),
+    }
+}
+
 fn consumer_timeout(layers: &Layers) -> Result<Option<Duration>, Complaint> {
     let name = "amqp_consumer_timeout";
     match parse_span_bound(layers.get(name).0) {
@@ -220,6 +236,13 @@ mod tests {
         }
         let both = [("amqp", "none"), ("management", "127.0.0.1:7")];
         assert_eq!(settings(&both).unwrap().management, "127.0.0.1:7".parse().ok());
+    }
+
+    #[test]
+    fn stored_data_is_scrubbed_unless_somebody_says_otherwise() {
+        let scrubbing = settings(&[]).unwrap().scrubbing.unwrap();
+        assert_eq!((scrubbing.bytes_per_second, scrubbing.pause), (4 << 20, Duration::from_secs(3600)));
+        assert_eq!(settings(&[("scrub_rate", "none")]).unwrap().scrubbing, None);
     }
 
     #[test]
@@ -258,6 +281,9 @@ mod tests {
             ("amqp_client_authority", "ca.pem"),
             ("amqp_consumer_timeout", "0"),
             ("amqp_consumer_timeout", "never"),
+            ("scrub_rate", "0B"),
+            ("scrub_rate", "fast"),
+            ("scrub_pause", "soon"),
             ("tls_key", "k.pem"),
             ("peer_address", "7000"),
             ("join", "127.0.0.1:7000"),

@@ -62,7 +62,7 @@ impl Engine {
     /// Opens the broker of this process, from the newest checkpoint and the log after it.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Complaint> {
         cluster::refuse_alone(settings)?;
-        let node = Node::open_here(node::Settings::new(settings.data.clone())).await?;
+        let node = Node::open_here(node_settings(settings)).await?;
         let claim = Self::first_administrator(&node, settings).await?;
         let (told, ready) = watch::channel(true);
         tokio::spawn(tell_readiness(node.readiness(), told));
@@ -160,6 +160,12 @@ impl Engine {
     }
 }
 
+fn node_settings(settings: &Settings) -> node::Settings {
+    let mut node = node::Settings::new(settings.data.clone());
+    node.shard.scrubbing = settings.scrubbing;
+    node
+}
+
 /// Passes on whether the broker can do its work.
 async fn tell_readiness(mut readiness: watch::Receiver<Readiness>, told: watch::Sender<bool>) {
     loop {
@@ -198,7 +204,13 @@ struct ClusterCounters(Arc<Slot>);
 
 impl MetricsSource for ClusterCounters {
     fn render(&self) -> String {
-        self.0.node().metrics()
+        let repairs = self.0.repairs();
+        format!(
+            "{}# HELP recado_cluster_repairs_total Damaged stores that were replaced by a copy of the leader's.\n\
+             # TYPE recado_cluster_repairs_total counter\n\
+             recado_cluster_repairs_total {repairs}\n",
+            self.0.node().metrics()
+        )
     }
 
     fn readiness(&self) -> Readiness {

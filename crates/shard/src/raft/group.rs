@@ -9,18 +9,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::failure::{Failure, Fault, Unavailable};
+use mutant::Mutant;
 use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::metrics::RaftServerMetrics;
+use openraft::raft::AppendEntriesResponse;
 use openraft::{BasicNode, ChangeMembers};
 use tokio::time::timeout;
 
 use super::member::Member;
-use super::message::{Ask, Told, read_ask, write_told};
+use super::message::{Ask, Told, read_ask, read_told, write_ask, write_told};
 use super::types::Types;
+use crate::comparing::RELEASE;
 use crate::limits::{CHANGE_WITHIN, HEARD_LOOK, HEARD_MS, MEMBERS_MAX, UNHEARD_MS};
 use crate::machine::StateMachine;
+use crate::peers::Unreached;
+use crate::states::StateAt;
+use crate::upkeep::count;
 use crate::watch;
 
 /// A replica of the group.
@@ -112,13 +118,14 @@ impl<M: StateMachine> Member<M> {
         group.members.iter().all(|member| member.votes == (member.node == group.own))
     }
 
-    /// Waits until the leader or the members are others than in `before`.
+    /// Waits until the leader or the members are others than in `before`; for ever, when the replica stops first.
     pub(crate) async fn changed(&self, before: &Group) {
         let mut server = self.raft.server_metrics();
         // The same values are compared as are waited for: others are told of a change a moment later.
         while group_of(&server.borrow_and_update()).is_led_as(before) {
             if server.changed().await.is_err() {
-                return;
+                // A replica that has stopped changes no more; whoever asked in a loop would never rest.
+                return std::future::pending().await;
             }
         }
     }
@@ -176,7 +183,19 @@ impl<M: StateMachine> Member<M> {
             return Err(broken(format!("a message for node {to} came to node {own}")));
         }
         let told = match ask {
-            Ask::Append(request) => self.raft.append_entries(request).await.map(Told::Append),
+            Ask::Append(request) => {
+                let last = request.entries.last().map(|entry| entry.log_id);
+                let appended = self.raft.append_entries(request);
+                if mutant::is_on(Mutant::CommitOnReceived) && last.is_some() {
+                    tokio::select! {
+                        biased;
+                        told = appended => told.map(Told::Append),
+                        () = self.log.received(last) => Ok(Told::Append(AppendEntriesResponse::Success)),
+                    }
+                } else {
+                    appended.await.map(Told::Append)
+                }
+            }
             Ask::Vote(request) => self.raft.vote(request).await.map(Told::Vote),
             Ask::PreVote(request) => self.raft.pre_vote(request).await.map(Told::Vote),
             Ask::Transfer(request) => {
@@ -189,8 +208,55 @@ impl<M: StateMachine> Member<M> {
                 let vote = self.raft.metrics().borrow_watched().vote;
                 Ok(Told::Lacking(vote, reaches))
             }
+            Ask::Segment(first, offset) => return self.piece(first, offset).await,
+            Ask::States(release, states) => Ok(Told::States(self.differs(&release, &states))),
         };
         told.map(|told| write_told(&told)).map_err(|error| self.stopped(&error))
+    }
+
+    /// The term in which this replica leads, if it does. By the vote on its disk, which changes before its log is cut.
+    pub(crate) fn reign(&self) -> Option<u64> {
+        self.log.reign_of(*self.raft.node_id())
+    }
+
+    /// Whether there are other replicas.
+    pub(crate) fn has_others(&self) -> bool {
+        let group = self.group();
+        group.members.iter().any(|member| member.node != group.own)
+    }
+
+    /// Asks another replica.
+    pub(crate) async fn ask(&self, node: u64, address: &str, ask: &Ask, within: Duration) -> Result<Told, Unreached> {
+        let unreached = |why: String| Unreached { node, address: address.to_owned(), why };
+        let peers = self.peers.as_ref().ok_or_else(|| unreached("this shard has no peers".to_owned()))?;
+        let answer = peers.send(node, address, write_ask(node, ask), within).await?;
+        read_told(answer).map_err(|error| unreached(error.to_string()))
+    }
+
+    /// A piece of a segment for a replica that lost it. Only of what is committed, which is the same everywhere.
+    async fn piece(&self, first: u64, offset: u64) -> Result<Bytes, Failure> {
+        let applied = self.raft.metrics().borrow_watched().last_applied.map(|id| id.index);
+        let log = self.log.clone();
+        if !log.is_settled(first, applied) {
+            return Ok(write_told(&Told::Segment(0, Bytes::new())));
+        }
+        let reading = self.log.hands.run(move || log.store.piece_of_segment(storage::LogIndex(first), offset));
+        let (length, piece) = reading.await.map_err(broken)?.map_err(broken)?;
+        Ok(write_told(&Told::Segment(length.0, piece.into())))
+    }
+
+    /// Where the state of this replica is not the leader's. Then it stops, for what it says may be wrong.
+    fn differs(&self, release: &str, states: &[StateAt]) -> Option<u64> {
+        if release != RELEASE {
+            return None;
+        }
+        let index = self.log.states.difference(states)?;
+        count(&self.log.counts.differing, 1);
+        self.log.health.fail(format!(
+            "the state of this replica differs from the leader's at entry {index}; keep the folder for those who look for \
+             the cause, remove the node, and join as a new one"
+        ));
+        Some(index)
     }
 
     /// The newest entry that is on this disk.

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Instant;
 
 use broker::wire::WireError;
@@ -25,8 +25,11 @@ use super::written;
 use crate::flush::FlushTimes;
 use crate::hands::{Bell, Hands};
 use crate::health::Health;
-use crate::limits::{READ_BYTES_MAX, WRITE_HERE_BYTES_MAX, WRITE_HERE_FLUSH_MAX};
+use crate::limits::{MENDS_PER_READ_MAX, READ_BYTES_MAX, WRITE_HERE_BYTES_MAX, WRITE_HERE_FLUSH_MAX};
+use crate::mender::Mend;
+use crate::states::States;
 use crate::tail::Tail;
+use crate::upkeep::Counts;
 
 /// What the library asks for between writes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +53,12 @@ pub(crate) struct Core {
     marks: Mutex<Marks>,
     /// One more than the newest index that is flushed here; 0 when there is none.
     durable_until: Arc<AtomicU64>,
+    /// What was done to keep the bytes right.
+    pub(crate) counts: Counts,
+    /// The newest states, for a comparison with other replicas.
+    pub(crate) states: States,
+    /// Puts damaged segments right, where there are other replicas.
+    pub(crate) mender: OnceLock<Weak<dyn Mend>>,
 }
 
 /// The log. Clones are the same log.
@@ -105,6 +114,9 @@ impl Log {
             bell,
             marks: Mutex::new(marks),
             durable_until: Arc::new(AtomicU64::new(last.map_or(0, |id| id.index + 1))),
+            counts: Counts::default(),
+            states: States::default(),
+            mender: OnceLock::new(),
         };
         Ok(Self { core: Arc::new(core) })
     }
@@ -114,18 +126,44 @@ impl Log {
         if let Some(entries) = self.tail.range(from, until, bytes_max) {
             return Ok(entries);
         }
-        let log = self.clone();
-        let outcome = self.hands.run(move || log.read_stored(from, until, bytes_max)).await;
-        match outcome {
-            Ok(entries) => entries,
-            Err(error) => self.health.guard(Err(format!("a read of the log ended early: {error}"))),
-        }
+        let (from, until) = (storage::LogIndex(from), storage::LogIndex(until));
+        let frames = self.read_mended(move |store| store.read_range(from, until, ByteCount(bytes_max))).await;
+        frames?.into_iter().map(|frame| self.health.guard(written::entry_of(frame))).collect()
     }
 
-    fn read_stored(&self, from: u64, until: u64, bytes_max: u64) -> io::Result<Vec<Entry>> {
-        let (from, until) = (storage::LogIndex(from), storage::LogIndex(until));
-        let frames = self.health.guard(self.store.read_range(from, until, ByteCount(bytes_max)))?;
-        frames.into_iter().map(|frame| self.health.guard(written::entry_of(frame))).collect()
+    /// Reads on a thread that may block. Where it meets damage that another replica can put right, it reads once more.
+    pub(crate) async fn read_mended<T: Send + 'static>(
+        &self,
+        read: impl Fn(&SegmentStore) -> Result<T, Fault> + Clone + Send + 'static,
+    ) -> io::Result<T> {
+        for _ in 0..MENDS_PER_READ_MAX {
+            let (log, read) = (self.clone(), read.clone());
+            let outcome = match self.hands.run(move || read(&log.store)).await {
+                Ok(outcome) => outcome,
+                Err(error) => return self.health.guard(Err(format!("a read of the log ended early: {error}"))),
+            };
+            match outcome {
+                Err(fault) if fault.is_damage() && self.is_mended(&fault).await => {}
+                outcome => return self.health.guard_disk(outcome),
+            }
+        }
+        self.health.guard(Err("a read of the log meets damage again and again"))
+    }
+
+    async fn is_mended(&self, fault: &Fault) -> bool {
+        let Fault::Corrupt { file, .. } = fault else { return false };
+        let Some(mender) = self.mender.get().and_then(Weak::upgrade) else { return false };
+        let segments = self.store.segments();
+        let damaged = segments.iter().find(|segment| self.store.segment_path(segment.first) == *file);
+        let Some(damaged) = damaged else { return false };
+        tracing::warn!(%fault, "a read met damage");
+        match mender.mend(damaged.first.0).await {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::warn!(%why, "a damaged segment cannot be mended in its place");
+                false
+            }
+        }
     }
 
     /// The part of a range that is neither purged nor beyond the end.
@@ -157,6 +195,17 @@ impl Core {
         self.durable_until.load(Ordering::Acquire).saturating_sub(1)
     }
 
+    /// The newest index, flushed or not. Nothing is sent to other replicas before it counts here.
+    pub(crate) fn end(&self) -> u64 {
+        self.marks().last.map_or(0, |id| id.index)
+    }
+
+    /// The term in which a node leads, as the vote says.
+    pub(crate) fn reign_of(&self, node: u64) -> Option<u64> {
+        let vote = self.marks().vote?;
+        (vote.committed && vote.leader_id.voted_for == node).then_some(vote.leader_id.term)
+    }
+
     /// Up to where the consensus needs no entries any more.
     pub(crate) fn purged(&self) -> Option<u64> {
         self.marks().purged.map(|id| id.index)
@@ -177,6 +226,13 @@ impl Core {
         }
     }
 
+    /// Whether a segment is sealed and all of it applied, so that it is the same on every replica.
+    pub(crate) fn is_settled(&self, first: u64, applied: Option<u64>) -> bool {
+        let segments = self.store.segments();
+        let settled = segments.iter().find(|segment| segment.first.0 == first && segment.sealed);
+        settled.and_then(|segment| segment.last).is_some_and(|last| Some(last.0) <= applied)
+    }
+
     /// The bytes of the batches `from <= index < until`, as long as they fit `bytes_max`, the first one always; without
     /// those that are gone. Blocks on the disk.
     pub(crate) fn read_batches(&self, from: u64, until: u64, bytes_max: u64) -> Result<Vec<(u64, Bytes)>, Fault> {
@@ -191,6 +247,13 @@ impl Core {
         self.hands.have_threads() && bytes <= WRITE_HERE_BYTES_MAX && self.flushes.recent() <= WRITE_HERE_FLUSH_MAX
     }
 
+    /// Waits until an entry is the newest one that is held here, flushed or not. For a deliberate fault.
+    pub(crate) async fn received(&self, last: Option<LogId>) {
+        while self.marks().last != last {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits until the writer has done what `submit` handed to it.
     async fn written(&self, submit: impl FnOnce(storage::Completion)) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
@@ -198,7 +261,7 @@ impl Core {
         submit(Box::new(move |outcome| drop(sender.send(outcome))));
         self.bell.ring();
         let outcome = receiver.await.unwrap_or(Err(Fault::Closed));
-        self.health.guard(outcome)
+        self.health.guard_disk(outcome)
     }
 }
 
@@ -284,7 +347,12 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
-        self.written(|done| self.store.save_vote(written::write_vote(vote), done)).await?;
+        if mutant::is_on(Mutant::VoteAnsweredEarly) {
+            self.store.save_vote(written::write_vote(vote), Box::new(drop));
+            self.bell.ring();
+        } else {
+            self.written(|done| self.store.save_vote(written::write_vote(vote), done)).await?;
+        }
         self.marks().vote = Some(*vote);
         Ok(())
     }
@@ -323,7 +391,7 @@ impl RaftLogStorage<Types> for Log {
                 flushes.note(submitted_at.elapsed());
                 durable_until.fetch_max(last.index + 1, Ordering::AcqRel);
             }
-            callback.io_completed(health.guard(outcome));
+            callback.io_completed(health.guard_disk(outcome));
         };
         self.tail.push(&entries);
         {

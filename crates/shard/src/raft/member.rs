@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::failure::Fault;
+use mutant::Mutant;
 use openraft::alias::{CommittedLeaderIdOf, WriteResponderOf};
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal};
@@ -23,7 +24,7 @@ use super::network::Network;
 use super::state::State;
 use super::types::{Answers, BatchBytes, Types};
 use crate::health::Health;
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, ELECTION_MS, HEARTBEAT_MS, PATIENCE, REPLICATION_ENTRIES_MAX};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, ELECTION_MS, FIRST_NODE, HEARTBEAT_MS, PATIENCE, REPLICATION_ENTRIES_MAX};
 use crate::machine::StateMachine;
 use crate::peers::Peers;
 use crate::watch;
@@ -70,7 +71,7 @@ impl Future for Pending {
             Ok(Err(ClientWriteError::LogEntryDiscarded(_) | ClientWriteError::ChangeMembershipError(_))) => {
                 Err(Loss::Unknown)
             }
-            Err(_) => Err(Loss::Stopped(self.health.fault())),
+            Err(_) => Err(Loss::Stopped(self.health.lasting())),
         })
     }
 }
@@ -79,6 +80,7 @@ impl Future for Pending {
 pub(crate) struct Member<M: StateMachine> {
     pub(super) raft: Raft<Types, State<M>>,
     pub(super) log: Log,
+    pub(super) peers: Option<Arc<dyn Peers>>,
     health: Health,
     /// Told when the leader has given up entries that this replica lacks.
     pub(super) lacking: watch::Sender<bool>,
@@ -95,7 +97,7 @@ pub(crate) enum Fall {
 impl<M: StateMachine> Clone for Member<M> {
     fn clone(&self) -> Self {
         let (raft, log, health) = (self.raft.clone(), self.log.clone(), self.health.clone());
-        Self { raft, log, health, lacking: self.lacking.clone() }
+        Self { raft, log, health, peers: self.peers.clone(), lacking: self.lacking.clone() }
     }
 }
 
@@ -129,7 +131,8 @@ fn config() -> Config {
 }
 
 impl<M: StateMachine> Member<M> {
-    /// Recovers, and forms a group of one at the very first start.
+    /// Recovers, and forms a group of one at the very first start. Any other node than the first one came with a copy of
+    /// the store: without one it has lost what it promised, and would be a second first node.
     pub(crate) async fn start(
         node: u64,
         peers: Option<Arc<dyn Peers>>,
@@ -140,11 +143,17 @@ impl<M: StateMachine> Member<M> {
         let has_peers = peers.is_some();
         let config = if has_peers { config_among_peers() } else { config() };
         let config = config.validate().map_err(|error| health.fail(error))?;
-        let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers), log.clone(), state);
+        let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers.clone()), log.clone(), state);
         let raft = raft.await.map_err(|error| health.fail(error))?;
-        let member = Self { raft, log, health, lacking: watch::Sender::new(false) };
+        let member = Self { raft, log, peers, health, lacking: watch::Sender::new(false) };
         let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
-        if !known {
+        if !known && has_peers && node != FIRST_NODE {
+            if !mutant::is_on(Mutant::IncarnationIgnored) {
+                let what = format!("the store of node {node} is gone, and with it what the node promised to others");
+                let hint = "remove the node, and let its machine join with an empty folder";
+                return Err(member.health.fail(format!("{what}; {hint}")));
+            }
+        } else if !known {
             let members = BTreeMap::from([(node, BasicNode::default())]);
             let formed = member.raft.initialize(members).await;
             formed.map_err(|error| member.health.fail(error))?;
@@ -221,7 +230,7 @@ impl<M: StateMachine> Member<M> {
             Ok(()) => Ok(Pending { receiver, health: self.health.clone() }),
             Err(error) => {
                 self.fatal(&error);
-                Err(Loss::Stopped(self.health.fault()))
+                Err(Loss::Stopped(self.health.lasting()))
             }
         }
     }

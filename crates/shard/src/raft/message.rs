@@ -10,10 +10,13 @@ use storage::{Frame, FrameKind, LogIndex, Term};
 
 use super::types::{Entry, LeaderId, LogId, Types, Vote};
 use super::written::{entry_of, frame_of, read_position, write_position};
+use crate::states::StateAt;
 
 const VERSION: u8 = 1;
 /// Bytes of an entry beside its payload.
 const ENTRY_HEAD_BYTES: usize = 21;
+/// Bytes of a state.
+const STATE_BYTES: usize = 44;
 
 /// A message to one replica.
 #[derive(Clone, Debug)]
@@ -24,6 +27,10 @@ pub(crate) enum Ask {
     Transfer(TransferLeaderRequest<Types>),
     /// The log that the replica needs is gone here; it has to take a copy unless it reaches this far by now.
     Lacking(Vote, LogId),
+    /// A piece of the sealed segment that starts here, from this offset on.
+    Segment(u64, u64),
+    /// The newest states of the leader, as this release writes them.
+    States(String, Vec<StateAt>),
 }
 
 /// What the replica says to it.
@@ -35,6 +42,10 @@ pub(crate) enum Told {
     Transfer(bool),
     /// Its vote, and whether its log reaches as far as it was asked.
     Lacking(Vote, bool),
+    /// The length of the segment and the piece; both empty when it is not there, or not all of it is committed there.
+    Segment(u64, Bytes),
+    /// The first place at which its own state was another one.
+    States(Option<u64>),
 }
 
 fn write_vote(writer: &mut Writer, vote: &Vote) {
@@ -62,6 +73,17 @@ fn read_entry(reader: &mut Reader) -> Result<Entry, WireError> {
     entry_of(Frame { index, term, kind, payload: reader.bytes()? })
 }
 
+fn write_state(writer: &mut Writer, state: &StateAt) {
+    writer.u64(state.index);
+    writer.bytes(&state.hash);
+}
+
+fn read_state(reader: &mut Reader) -> Result<StateAt, WireError> {
+    let (index, hash) = (reader.u64()?, reader.bytes()?);
+    let hash = hash[..].try_into().map_err(|_| reader.error("the hash of a state has 32 bytes"))?;
+    Ok(StateAt { index, hash })
+}
+
 fn write_election(writer: &mut Writer, request: &VoteRequest<Types>) {
     write_vote(writer, &request.vote);
     writer.option(request.last_log_id.as_ref(), write_position);
@@ -81,7 +103,8 @@ pub(crate) fn write_ask(to: u64, ask: &Ask) -> Bytes {
             let sizes = request.entries.iter().map(|entry| ENTRY_HEAD_BYTES + frame_of(entry).payload.len());
             128 + sizes.sum::<usize>()
         }
-        Ask::Vote(_) | Ask::PreVote(_) | Ask::Transfer(_) | Ask::Lacking(..) => 128,
+        Ask::Vote(_) | Ask::PreVote(_) | Ask::Transfer(_) | Ask::Lacking(..) | Ask::Segment(..) => 128,
+        Ask::States(release, states) => 64 + release.len() + states.len() * STATE_BYTES,
     };
     let mut writer = Writer::with_capacity(bytes);
     writer.u8(VERSION);
@@ -113,6 +136,16 @@ pub(crate) fn write_ask(to: u64, ask: &Ask) -> Bytes {
             write_vote(&mut writer, vote);
             write_position(&mut writer, last);
         }
+        Ask::Segment(first, offset) => {
+            writer.u8(6);
+            writer.u64(*first);
+            writer.u64(*offset);
+        }
+        Ask::States(release, states) => {
+            writer.u8(7);
+            writer.bytes(release.as_bytes());
+            writer.list(states, write_state);
+        }
     }
     writer.finish()
 }
@@ -136,6 +169,12 @@ pub(crate) fn read_ask(bytes: Bytes) -> Result<(u64, Ask), WireError> {
             Ask::Transfer(TransferLeaderRequest::new(vote, node, reader.option(read_position)?))
         }
         5 => Ask::Lacking(read_vote(&mut reader)?, read_position(&mut reader)?),
+        6 => Ask::Segment(reader.u64()?, reader.u64()?),
+        7 => {
+            let release = reader.bytes()?;
+            let release = std::str::from_utf8(&release).map_err(|_| reader.error("a release is text"))?.to_owned();
+            Ask::States(release, reader.list(STATE_BYTES, read_state)?)
+        }
         _ => return Err(reader.error("an unknown message between replicas")),
     };
     reader.finish()?;
@@ -177,6 +216,15 @@ pub(crate) fn write_told(told: &Told) -> Bytes {
             write_vote(&mut writer, vote);
             writer.flag(*reaches);
         }
+        Told::Segment(length, piece) => {
+            writer.u8(5);
+            writer.u64(*length);
+            writer.bytes(piece);
+        }
+        Told::States(difference) => {
+            writer.u8(6);
+            writer.option(difference.as_ref(), |writer, index| writer.u64(*index));
+        }
     }
     writer.finish()
 }
@@ -199,6 +247,8 @@ pub(crate) fn read_told(bytes: Bytes) -> Result<Told, WireError> {
         }
         3 => Told::Transfer(reader.flag()?),
         4 => Told::Lacking(read_vote(&mut reader)?, reader.flag()?),
+        5 => Told::Segment(reader.u64()?, reader.bytes()?),
+        6 => Told::States(reader.option(Reader::u64)?),
         _ => return Err(reader.error("an unknown answer between replicas")),
     };
     reader.finish()?;
@@ -233,6 +283,8 @@ mod tests {
             Ask::PreVote(election),
             Ask::Transfer(TransferLeaderRequest::new(vote(), 3, Some(log_id(3, 9)))),
             Ask::Lacking(vote(), log_id(2, 4)),
+            Ask::Segment(7, 1 << 20),
+            Ask::States("0.1.0".to_owned(), vec![StateAt { index: 9, hash: [7; 32] }]),
         ];
         for ask in asks {
             let (to, again) = read_ask(write_ask(7, &ask)).unwrap();
@@ -250,6 +302,9 @@ mod tests {
             Told::Vote(VoteResponse::new(vote(), None, true)),
             Told::Transfer(true),
             Told::Lacking(vote(), false),
+            Told::Segment(4096, Bytes::from_static(b"piece")),
+            Told::States(None),
+            Told::States(Some(9)),
         ];
         for told in answers {
             assert_eq!(read_told(write_told(&told)), Ok(told));
@@ -263,6 +318,19 @@ mod tests {
         let expected = "01 0700000000000000 02 0300000000000000 0200000000000000 01 01 0100000000000000 \
                         0200000000000000 00";
         assert_eq!(written, expected.replace(' ', ""));
+    }
+
+    #[test]
+    fn pieces_and_states_keep_the_bytes_of_version_one() {
+        let hex = |bytes: Bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let segment = hex(write_ask(7, &Ask::Segment(9, 4096)));
+        assert_eq!(segment, "01 0700000000000000 06 0900000000000000 0010000000000000".replace(' ', ""));
+        let states = hex(write_ask(7, &Ask::States("1".to_owned(), vec![StateAt { index: 9, hash: [0xab; 32] }])));
+        let expected = "01 0700000000000000 07 01000000 31 01000000 0900000000000000 20000000";
+        assert_eq!(states, expected.replace(' ', "") + &"ab".repeat(32));
+        let piece = hex(write_told(&Told::Segment(4096, Bytes::from_static(b"a"))));
+        assert_eq!(piece, "01 05 0010000000000000 01000000 61".replace(' ', ""));
+        assert_eq!(hex(write_told(&Told::States(Some(9)))), "01 06 01 0900000000000000".replace(' ', ""));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod member;
-mod message;
+pub(crate) mod message;
 mod network;
 pub(crate) mod runtime;
 pub(crate) mod state;

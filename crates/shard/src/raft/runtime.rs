@@ -13,6 +13,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::watch::Watched;
+use crate::process;
 
 thread_local! {
     /// The seed of the next generator on this thread; `None`, as in production, draws from the system.
@@ -46,7 +47,7 @@ impl AsyncRuntime for Runtime {
         T: Future + OptionalSend + 'static,
         T::Output: OptionalSend + 'static,
     {
-        TokioRuntime::spawn(future)
+        process::spawn(future)
     }
 
     fn sleep(duration: Duration) -> Self::Sleep {

@@ -18,6 +18,7 @@ use super::log::Log;
 use super::types::{Answers, BatchBytes, LogId, SnapshotMeta, StoredMembership, Types, term_of};
 use super::written::{self, Covered};
 use crate::machine::{Section, StateMachine};
+use crate::states::{StateAt, hash_of};
 use crate::watch;
 
 type Snapshot<M> = openraft::alias::SnapshotOf<Types, Checkpoint<M>>;
@@ -55,6 +56,8 @@ pub(crate) struct Core<M: StateMachine> {
     pub(crate) attempts: watch::Sender<u64>,
     /// A batch fell into another segment than the one before.
     pub(crate) rolled: Notify,
+    /// The state where the log rolled last, until it becomes a checkpoint.
+    ready: Mutex<Option<(Vec<Section>, Covered)>>,
 }
 
 /// The state machine. Clones are the same machine.
@@ -79,13 +82,18 @@ impl<M: StateMachine> std::ops::Deref for State<M> {
 impl<M: StateMachine> State<M> {
     /// Starts with what the newest checkpoint holds, or empty.
     pub(crate) fn open(log: Log, sink: EffectSink<M::Effect>) -> io::Result<Self> {
-        let found = log.health.guard(log.store.newest_checkpoint())?;
+        let found = log.health.guard_disk(log.store.newest_checkpoint())?;
         let mut applied =
             Applied { machine: M::empty(), last: None, membership: StoredMembership::default(), segment: 0 };
         let mut current = None;
         let mut checkpoints = Checkpoints::default();
         if let Some(checkpoint) = found {
-            let (machine, covered) = log.health.guard(restore::<M>(&sections_of(checkpoint)))?;
+            let sections = sections_of(checkpoint);
+            let (machine, covered) = log.health.guard(restore::<M>(&sections))?;
+            if log.health.has_others() {
+                let of_machine = sections.into_iter().filter(|(name, _)| name != written::SECTION).collect::<Vec<_>>();
+                log.states.note(StateAt { index: covered.last.index, hash: hash_of(&of_machine) });
+            }
             current = Some(meta_of(&covered));
             // Nothing says how old the other checkpoint is, so the purge mark stands in: it never passed it.
             checkpoints = Checkpoints { newest: Some(covered.last.index), before: log.purged() };
@@ -103,6 +111,7 @@ impl<M: StateMachine> State<M> {
             deadline,
             attempts: watch::Sender::new(0),
             rolled: Notify::new(),
+            ready: Mutex::new(None),
         };
         Ok(Self { core: Arc::new(core) })
     }
@@ -113,6 +122,11 @@ fn sections_of(checkpoint: storage::Checkpoint) -> Vec<Section> {
         tracing::error!(%fault, "a checkpoint is damaged, an older one is used");
     }
     checkpoint.sections.into_iter().map(|(name, bytes)| (name.as_str().to_owned(), bytes)).collect()
+}
+
+fn with_covered(mut sections: Vec<Section>, covered: Covered) -> (Vec<Section>, Covered) {
+    sections.push((written::SECTION.to_owned(), written::write_covered(&covered)));
+    (sections, covered)
 }
 
 fn meta_of(covered: &Covered) -> SnapshotMeta {
@@ -148,6 +162,13 @@ impl<M: StateMachine> Core<M> {
         applied.last = Some(id);
         let rolled = std::mem::replace(&mut applied.segment, segment.0) != segment.0;
         let due = applied.machine.next_deadline();
+        if rolled && self.log.health.has_others() {
+            // At this place on every replica. The same bytes become the next checkpoint.
+            let sections = applied.machine.checkpoint();
+            self.log.states.note(StateAt { index: id.index, hash: hash_of(&sections) });
+            let covered = Covered { last: id, membership: applied.membership.clone() };
+            *self.ready.lock().expect("no holder panics") = Some(with_covered(sections, covered));
+        }
         drop(applied);
         self.deadline.send_if_modified(|deadline| std::mem::replace(deadline, due) != due);
         if rolled {
@@ -168,13 +189,13 @@ impl<M: StateMachine> Core<M> {
         let (term, index) = (storage::Term(term_of(&covered.last)), storage::LogIndex(covered.last.index));
         let named = sections.into_iter().map(|(name, bytes)| Ok((SectionName::parse(&name)?, bytes)));
         let named: Result<Vec<_>, Fault> = named.collect();
-        let named = self.log.health.guard(named)?;
+        let named = self.log.health.guard_disk(named)?;
         match self.log.store.write_checkpoint(term, index, named.into_iter()) {
             Err(Fault::Full { file }) => {
                 tracing::warn!(file = %file.display(), "no room for a checkpoint, the next round tries again");
                 return Ok(false);
             }
-            outcome => self.log.health.guard(outcome)?,
+            outcome => self.log.health.guard_disk(outcome)?,
         }
         *self.current.lock().expect("no holder panics") = Some(meta_of(covered));
         let mut checkpoints = self.checkpoints.lock().expect("no holder panics");
@@ -185,12 +206,41 @@ impl<M: StateMachine> Core<M> {
     }
 
     fn sections(&self) -> Option<(Vec<Section>, Covered)> {
+        let ready = self.ready.lock().expect("no holder panics").take();
+        let newest = self.current().and_then(|meta| meta.last_log_id);
+        if let Some(ready) = ready.filter(|(_, covered)| newest < Some(covered.last)) {
+            return Some(ready);
+        }
+        self.sections_of_now()
+    }
+
+    fn sections_of_now(&self) -> Option<(Vec<Section>, Covered)> {
         let applied = self.applied();
         let covered = Covered { last: applied.last?, membership: applied.membership.clone() };
-        let mut sections = applied.machine.checkpoint();
+        let sections = applied.machine.checkpoint();
         drop(applied);
-        sections.push((written::SECTION.to_owned(), written::write_covered(&covered)));
-        Some((sections, covered))
+        Some(with_covered(sections, covered))
+    }
+
+    /// Writes the newest checkpoint once more; nothing was applied behind it. False when there is no room, or there was.
+    /// Blocks on the disk.
+    pub(crate) fn rewrite_checkpoint(&self) -> io::Result<bool> {
+        let Some((sections, covered)) = self.sections_of_now() else { return Ok(false) };
+        if self.current() != Some(meta_of(&covered)) {
+            return Ok(false);
+        }
+        self.save(sections, &covered)
+    }
+
+    /// Removes a checkpoint that is damaged. Blocks on the disk.
+    pub(crate) fn remove_checkpoint(&self, term: storage::Term, index: storage::LogIndex) -> io::Result<()> {
+        self.log.health.guard_disk(self.log.store.remove_damaged_checkpoint(term, index))?;
+        let mut checkpoints = self.checkpoints.lock().expect("no holder panics");
+        if checkpoints.before == Some(index.0) {
+            // There is none to fall back to: the log is not given up until there is.
+            checkpoints.before = None;
+        }
+        Ok(())
     }
 }
 
@@ -203,7 +253,7 @@ impl<M: StateMachine> Checkpoint<M> {
     /// Its sections. Blocks on the disk.
     fn load(&self) -> io::Result<Vec<Section>> {
         let log = &self.source.log;
-        let found = log.health.guard(log.store.newest_checkpoint())?;
+        let found = log.health.guard_disk(log.store.newest_checkpoint())?;
         let found = found.ok_or_else(|| "the checkpoint is gone".to_owned());
         Ok(sections_of(log.health.guard(found)?))
     }

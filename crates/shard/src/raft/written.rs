@@ -128,12 +128,23 @@ pub(crate) fn read_vote(bytes: Bytes) -> Result<Vote, WireError> {
     Ok(Vote { leader_id, committed })
 }
 
-/// The one of two written votes that promises more.
-pub(crate) fn later_vote(own: Option<Bytes>, other: Bytes) -> Result<Bytes, WireError> {
-    let theirs = read_vote(other.clone())?;
-    let Some(own) = own else { return Ok(other) };
-    let ours = read_vote(own.clone())?;
-    Ok(if theirs < ours { own } else { other })
+/// The vote that a replica has after it took a copy of its leader's store: that of the leader, which forgets nothing that
+/// the replica promised.
+///
+/// # Errors
+/// When the lender does not lead, or led before the vote of the replica.
+pub(crate) fn vote_of_copy(own: Option<Bytes>, leaders: Bytes) -> Result<Bytes, String> {
+    let unknown = |error: WireError| error.to_string();
+    let theirs = read_vote(leaders.clone()).map_err(unknown)?;
+    if !theirs.committed {
+        return Err("whoever lent this copy does not lead".to_owned());
+    }
+    let ours = own.map(read_vote).transpose().map_err(unknown)?;
+    // A leader of a later term may have entries that this replica acknowledged, and the lender has not.
+    if ours.is_some_and(|ours| theirs.leader_id.term < ours.leader_id.term) {
+        return Err("whoever lent this copy led before the vote of this replica; ask the leader of now".to_owned());
+    }
+    Ok(leaders)
 }
 
 /// The written form of the committed hint.

@@ -102,6 +102,8 @@ pub struct Circumstances {
     pub was_refused_for_room: bool,
     /// The shard is closing.
     pub closing: bool,
+    /// It has replicas on other nodes, and faults come: the leader may be another one, or none.
+    pub is_contested: bool,
 }
 
 /// A submission failed.
@@ -112,8 +114,11 @@ pub fn failed(failure: &Failure, around: Circumstances, notes: &mut Notes) {
         Failure::Unavailable(unavailable) => match unavailable {
             Unavailable::DiskNearlyFull => around.disk_small,
             Unavailable::Draining => around.closing,
-            Unavailable::Unknown | Unavailable::NoLeader => around.disk_failed || around.disk_small || around.closing,
-            Unavailable::Starting | Unavailable::Busy | Unavailable::MemoryFull | Unavailable::Unreachable => false,
+            Unavailable::Unknown | Unavailable::NoLeader => {
+                around.is_contested || around.disk_failed || around.disk_small || around.closing
+            }
+            Unavailable::Starting => around.is_contested,
+            Unavailable::Busy | Unavailable::MemoryFull | Unavailable::Unreachable => false,
         },
     };
     notes.verdicts.demand(Property::Errors, is_called_for, || {

@@ -15,6 +15,7 @@ pub mod multiset;
 pub mod offsets;
 pub mod order;
 pub mod replay;
+pub mod replicas;
 pub mod room;
 pub mod time;
 
@@ -53,6 +54,8 @@ pub enum Property {
     Errors,
     /// Disk and memory come back.
     Room,
+    /// One leads, it knows all that was confirmed, and all replicas have one log and one state.
+    Replicas,
 }
 
 /// A promise that was broken.

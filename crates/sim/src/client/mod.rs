@@ -24,11 +24,11 @@ use model::name::{NamespaceName, QueueName, QueueRef, TopicName, TopicRef};
 use shard::Shard;
 
 use crate::chance::Chance;
-use crate::check::{errors, liveness, room};
+use crate::check::{errors, liveness, replicas, room};
 use crate::configuration::{QUEUES, TOPICS};
 use crate::disk::CutDisk;
 use crate::events::Event;
-use crate::limits::{NAME_BYTES_MAX, OPERATION_PATIENCE};
+use crate::limits::{CONTESTED_PATIENCE, NAME_BYTES_MAX, OPERATION_PATIENCE};
 use crate::operation::Kind;
 use crate::watched::Watched;
 use crate::world::world;
@@ -122,10 +122,12 @@ impl Client {
         if is_publish && answered.is_ok() && self.disk.most_room(asked) < Some(segment_bytes) {
             world(|world| room::reserve_used(&name, &mut world.notes));
         }
+        let applied = self.shard.with_replica(|machine| machine.0.applied());
         world(|world| {
             world.operations += 1;
             match answered {
                 Ok(answer) => {
+                    world.desk.told = world.desk.told.max(Some(applied));
                     world.note_step("answer", u64::from(answer.is_ok()));
                     if world.around.disk_is_small && is_freeing {
                         world.notes.tally.note(Event::DiskFullFreeing);
@@ -144,11 +146,14 @@ impl Client {
         })
     }
 
-    /// Whole segments that fit on the disk.
-    /// Waits for an answer as long as clients are patient.
+    /// Waits for an answer as long as clients are patient. A leader that is cut off answers never.
     async fn in_time<T>(&self, what: &str, answer: impl Future<Output = T>) -> Option<T> {
-        let answered = tokio::time::timeout(OPERATION_PATIENCE, answer).await;
-        if answered.is_err() && !self.disk.is_cut() {
+        let is_contested = world(|world| world.around.is_contested);
+        let patience = if is_contested { CONTESTED_PATIENCE } else { OPERATION_PATIENCE };
+        let answered = tokio::time::timeout(patience, answer).await;
+        if answered.is_err() && is_contested {
+            world(|world| world.notes.tally.note(Event::GivenUp));
+        } else if answered.is_err() && !self.disk.is_cut() {
             world(|world| liveness::hung(what, OPERATION_PATIENCE, &mut world.notes));
         }
         answered.ok()
@@ -159,7 +164,16 @@ impl Client {
         if self.disk.is_cut() {
             return None;
         }
-        match self.shard.with_machine(|machine| look(&machine.0)) {
+        // A leader that nobody has answered for a while may have a successor.
+        if !self.shard.is_heard() {
+            world(|world| world.failed(&Unavailable::NoLeader.into()));
+            return None;
+        }
+        let seen = self.shard.with_machine(|machine| {
+            world(|world| replicas::fresh(world.desk.told, machine.0.applied(), &mut world.notes));
+            look(&machine.0)
+        });
+        match seen {
             Ok(seen) => Some(seen),
             Err(failure) => {
                 world(|world| world.failed(&failure));

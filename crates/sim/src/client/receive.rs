@@ -71,14 +71,17 @@ impl Client {
         let chosen = self.look(|machine| {
             let (id, handout) = machine.consumable(&Principal::System, source).ok()?;
             let Handout::Leases(lease) = handout else { return None };
-            let held = world(|world| world.desk.on_its_way.get(&id).cloned()).unwrap_or_default();
+            let (held, is_newest) = world(|world| {
+                world.desk.led_in(epoch);
+                (world.desk.on_its_way.get(&id).cloned().unwrap_or_default(), world.is_newest(machine))
+            });
             let picks = machine.pick(id, &held, max, 100_000);
-            Some((Chosen { id, epoch, lease, picks }, held))
+            Some((Chosen { id, epoch, lease, picks }, held, is_newest))
         });
-        let (chosen, held) = chosen??;
+        let (chosen, held, is_newest) = chosen??;
         world(|world| {
             world.operations += 1;
-            if let Some(line) = world.book.line(chosen.id) {
+            if let Some(line) = world.book.line(chosen.id).filter(|_| is_newest) {
                 order::picked(line, &held, &chosen.picks, &mut world.notes);
             }
             let places = chosen.picks.iter().map(|picked| (picked.pick.partition, picked.pick.sequence));
@@ -107,7 +110,9 @@ impl Client {
         };
         let (_, holdings) = tokio::join!(lease, fetch);
         world(|world| {
-            if let Some(held) = world.desk.on_its_way.get_mut(&chosen.id) {
+            if let Some(held) = world.desk.on_its_way.get_mut(&chosen.id)
+                && world.desk.hands_out == Some(chosen.epoch)
+            {
                 for picked in &chosen.picks {
                     held.remove(&(picked.pick.partition, picked.pick.sequence));
                 }

@@ -88,7 +88,10 @@ impl Client {
         let Some(id) = world(|world| world.book.topic_ids.get(&topic_ref(TOPICS[at]).name).copied()) else { return };
         let partition = Partition::new(u32::try_from(chance.below(3)).unwrap_or_default());
         let from = Offset::new(chance.below(40));
-        let Some(places) = self.look(|machine| machine.read_places(id, partition, from, 5)) else { return };
+        let read = |machine: &broker::Machine| {
+            (machine.read_places(id, partition, from, 5), world(|world| world.is_newest(machine)))
+        };
+        let Some((places, is_newest)) = self.look(read) else { return };
         world(|world| {
             world.operations += 1;
             if !places.is_empty() {
@@ -99,7 +102,9 @@ impl Client {
             let expected = world(|world| {
                 let history = world.book.topics.get(&id)?.partitions.get(&partition)?;
                 let number = *world.book.records.get(&place.stored.at)?;
-                offsets::read(history, place.offset, number, &mut world.notes);
+                if is_newest {
+                    offsets::read(history, place.offset, number, &mut world.notes);
+                }
                 Some(number)
             });
             self.fetch_one(place.stored.at, expected, None).await;

@@ -6,8 +6,8 @@ use super::options::Options;
 use super::process::Home;
 use super::report::Report;
 use super::{
-    boots, clocks, cluster, confirms, connections, disk, doors, eio, flips, holdouts, kills, memory, mutants, pauses,
-    power, rolls, slow, stale, write_errors,
+    boots, clocks, cluster, cluster_flips, confirms, connections, disk, doors, eio, flips, holdouts, kills, memory,
+    mutants, pauses, power, rolls, slow, stale, write_errors,
 };
 
 /// A campaign.
@@ -33,11 +33,12 @@ pub(super) enum Campaign {
     Connections,
     Doors,
     Cluster,
+    ClusterFlips,
     Mutants,
 }
 
 impl Campaign {
-    pub(super) const ALL: [(&'static str, Self); 21] = [
+    pub(super) const ALL: [(&'static str, Self); 22] = [
         ("startup", Self::Startup),
         ("flips", Self::Flips),
         ("power-cuts", Self::PowerCuts),
@@ -53,6 +54,7 @@ impl Campaign {
         ("connections", Self::Connections),
         ("doors", Self::Doors),
         ("cluster", Self::Cluster),
+        ("cluster-flips", Self::ClusterFlips),
         ("mutants", Self::Mutants),
         ("eio", Self::Eio),
         ("eio-writes", Self::EioWrites),
@@ -92,6 +94,9 @@ impl Campaign {
             Self::Cluster => {
                 "three nodes, of which one or all are killed, stopped or asked to end; nothing confirmed is lost"
             }
+            Self::ClusterFlips => {
+                "one bit of one file of one of three nodes is flipped; it is put right from the others"
+            }
             Self::Kills => "kill -9 under load, again and again; nothing confirmed is lost, order is kept",
             Self::Disk => "the folder shrinks as messages go; a full disk refuses publishes alone",
             Self::Memory => "resident memory, idle, with a backlog and with many queues, and the starts with them",
@@ -121,6 +126,7 @@ impl Campaign {
             Self::Connections => connections::run(options, home, report),
             Self::Doors => doors::run(options, home, report),
             Self::Cluster => cluster::run(options, home, report),
+            Self::ClusterFlips => cluster_flips::run(options, home, report),
             Self::Mutants => mutants::run(options, home, report),
         }
     }

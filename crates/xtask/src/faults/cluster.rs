@@ -49,22 +49,29 @@ impl Fault {
     }
 }
 
-struct Node {
-    home: Home,
+pub(super) struct Node {
+    pub(super) home: Home,
     /// None while it is down.
-    broker: Option<Broker>,
+    pub(super) broker: Option<Broker>,
 }
 
-struct Nodes(Vec<Node>);
+/// The nodes of one cluster.
+pub(super) struct Nodes(pub(super) Vec<Node>);
 
 impl Nodes {
     /// Three nodes, grown from one.
     fn grow(home: &Home) -> Result<Self, String> {
+        Self::grow_with(home, &[])
+    }
+
+    /// Three nodes, each with these words behind the others.
+    pub(super) fn grow_with(home: &Home, words: &[&str]) -> Result<Self, String> {
         let mut nodes = Self(Vec::new());
         for number in 0..CLUSTER_NODES {
             let mut own = home.with_data(home.folder.join(format!("node-{number}")));
             own.grpc = true;
             own.words = ["--peer-address", "127.0.0.1:0"].map(String::from).to_vec();
+            own.words.extend(words.iter().copied().map(String::from));
             if let Some(first) = nodes.0.first() {
                 let token = first.ask(&["join-token"])?;
                 let through = first.address()?;
@@ -74,6 +81,7 @@ impl Nodes {
             let grpc = broker.grpc.ok_or("a node without gRPC")?.to_string();
             let mut node = Node { home: own, broker: Some(broker) };
             node.home.words = vec![String::from("--peer-address"), node.address()?, String::from("--grpc"), grpc];
+            node.home.words.extend(words.iter().copied().map(String::from));
             nodes.0.push(node);
             nodes.until_all_vote()?;
         }
@@ -101,7 +109,7 @@ impl Nodes {
     }
 
     /// The place of the node that leads.
-    fn leader(&self) -> Result<usize, String> {
+    pub(super) fn leader(&self) -> Result<usize, String> {
         let start = Instant::now();
         while start.elapsed() < ANSWER_MAX {
             let status: serde_json::Value = serde_json::from_str(&self.status()).unwrap_or_default();
@@ -115,13 +123,13 @@ impl Nodes {
         Err(format!("nobody leads within {ANSWER_MAX:?}"))
     }
 
-    fn start(&mut self, place: usize) -> Result<(), String> {
+    pub(super) fn start(&mut self, place: usize) -> Result<(), String> {
         let node = &mut self.0[place];
         node.broker = Some(node.home.start()?);
         Ok(())
     }
 
-    fn kill(&mut self, place: usize) {
+    pub(super) fn kill(&mut self, place: usize) {
         if let Some(mut broker) = self.0[place].broker.take() {
             broker.kill();
         }
@@ -176,11 +184,11 @@ impl Node {
         self.file("address")
     }
 
-    fn number(&self) -> Option<u64> {
+    pub(super) fn number(&self) -> Option<u64> {
         self.file("node").ok()?.split(' ').next()?.parse().ok()
     }
 
-    fn ask(&self, words: &[&str]) -> Result<String, String> {
+    pub(super) fn ask(&self, words: &[&str]) -> Result<String, String> {
         let mut command = Command::new(&self.home.binary);
         command.arg("cluster").args(words).arg("--data").arg(self.home.data());
         let ended = command.output().map_err(|error| format!("cannot run recado cluster: {error}"))?;
@@ -192,9 +200,9 @@ impl Node {
 }
 
 /// The clients, at the door of the gateway.
-struct Load<'a> {
-    traffic: &'a Traffic,
-    gateway: SocketAddr,
+pub(super) struct Load<'a> {
+    pub(super) traffic: &'a Traffic,
+    pub(super) gateway: SocketAddr,
 }
 
 impl Load<'_> {
@@ -212,7 +220,7 @@ impl Load<'_> {
 }
 
 /// Starts the gateway that the clients use, so that they need not know who leads.
-fn gateway(home: &Home, nodes: &Nodes) -> Result<Broker, String> {
+pub(super) fn gateway(home: &Home, nodes: &Nodes) -> Result<Broker, String> {
     let doors = nodes.0.iter().filter_map(|node| node.broker.as_ref()?.grpc).map(|grpc| format!("http://{grpc}"));
     let brokers = doors.collect::<Vec<_>>().join(",");
     let words = ["gateway", "--brokers", &brokers, "--http", "127.0.0.1:0", "--grpc", "none", "--amqp", "none"];

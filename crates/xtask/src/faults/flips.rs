@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::chance::Chance;
 use super::filling::segments;
@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
 }
 
 /// A number below a count that is not zero.
-fn pick(chance: &mut Chance, count: usize) -> usize {
+pub(super) fn pick(chance: &mut Chance, count: usize) -> usize {
     let count = u64::try_from(count).expect("it is in memory");
     usize::try_from(chance.below(count)).expect("it is below the count")
 }
@@ -90,16 +90,17 @@ fn length_of_a_frame(home: &Home, chance: &mut Chance) -> Result<Flip, String> {
     let at = lengths.get(pick(chance, lengths.len().max(1))).ok_or("the segment has no frame")?;
     let bit = if chance.below(4) == 0 { chance.below(32) } else { chance.below(LOW_BITS) };
     let offset = u64::try_from(*at).expect("it is in memory") + bit / 8;
-    flip_at(file, offset, bit % 8)
+    flip_at(&file, offset, bit % 8)?;
+    Ok(Flip { file, offset, bit: bit % 8 })
 }
 
-fn flip_at(file: PathBuf, offset: u64, bit: u64) -> Result<Flip, String> {
+/// Flips one bit.
+pub(super) fn flip_at(file: &Path, offset: u64, bit: u64) -> Result<(), String> {
     let problem = |error: std::io::Error| format!("cannot flip a bit: {error}");
-    let open = OpenOptions::new().read(true).write(true).open(&file).map_err(problem)?;
+    let open = OpenOptions::new().read(true).write(true).open(file).map_err(problem)?;
     let mut byte = [0];
     open.read_exact_at(&mut byte, offset).map_err(problem)?;
-    open.write_all_at(&[byte[0] ^ (1 << bit)], offset).map_err(problem)?;
-    Ok(Flip { file, offset, bit })
+    open.write_all_at(&[byte[0] ^ (1 << bit)], offset).map_err(problem)
 }
 
 /// Flips a bit: each kind of file is as likely as the others, and mostly it is one of the bytes in use.
@@ -122,7 +123,8 @@ fn flip(home: &Home, chance: &mut Chance) -> Result<Flip, String> {
     };
     let offset = chance.below(u64::try_from(reach).expect("a file has a length"));
     let bit = chance.below(8);
-    flip_at(file, offset, bit)
+    flip_at(&file, offset, bit)?;
+    Ok(Flip { file, offset, bit })
 }
 
 #[cfg(test)]

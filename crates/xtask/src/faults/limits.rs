@@ -163,6 +163,8 @@ pub(super) const CLUSTER_NODES: u64 = 3;
 pub(super) const CLUSTER_AWAY_MS: (u64, u64) = (2_000, 6_000);
 /// Longest time without a confirmation while a majority of them runs.
 pub(super) const CLUSTER_GAP_MS: u64 = 5_000;
+/// How long a node may take to put its files right and to read them again.
+pub(super) const MENDED_MAX: Duration = Duration::from_secs(120);
 
 /// Publishers to a cluster with hosts of its own: so many that a slow network does not make them slow.
 pub(super) const CLUSTER_PUBLISHERS: u64 = 8;

@@ -10,6 +10,7 @@ mod campaign;
 mod chance;
 mod clocks;
 mod cluster;
+mod cluster_flips;
 mod confirms;
 mod connections;
 mod device;

@@ -60,12 +60,12 @@ pub(super) fn run(
     })??;
     let rate = clients.confirmed() * 1000 / milliseconds(took - begun + GROWTH_PAUSE).max(1);
     let (confirms, confirmed) = (clients.confirms(), clients.confirmed());
-    clients.check_from_the_start("after growth", report)?;
     let finding = Finding::new(Harm::Replace, (rate, rate), confirmed, &confirms, (begun, begun, took));
     report.line(format_args!("  {}", finding.line()));
     report.at_most("growth: longest silence of a client", finding.longest_silence(), GROWTH_GAP_MS, "ms");
     let short = GROWTH_RATE.saturating_sub(rate);
     report.at_most(&format!("growth: below {GROWTH_RATE} confirmed a second by"), short, 0, "a second");
+    clients.check_from_the_start("after growth", report)?;
     gateways.iter_mut().for_each(Gateway::kill);
     let (counts, _) = clients.counts()?;
     report.total("one to three to five to three", 1, counts);
