@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # lapin, the AMQP client of Rust, against the binary, unmodified: a crate of its own with a Cargo.lock of its own.
-# when: long
 # time limit: 900
 set -euo pipefail
 source "$(dirname "$0")/amqp/broker.sh"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # RabbitMQ's clients against the binary, unmodified, each with a whole scenario and the broker killed in its middle: pika,
-# aio-pika, amqplib, amqp-connection-manager and RabbitMQ's own for Java. Those that compile long or come through other
-# registries are in amqp-go and amqp-lapin, frameworks in amqp-frameworks. What differs from RabbitMQ is in docs/amqp.md.
+# aio-pika, amqplib, amqp-connection-manager and RabbitMQ's own for Java. Those that are compiled are in amqp-go and
+# amqp-lapin, frameworks in amqp-frameworks. What differs from RabbitMQ is in docs/amqp.md.
 # time limit: 600
 # apt: node:nodejs npm:npm javac:openjdk-17-jdk-headless curl:curl
 # pip: pika==1.4.4 aio-pika==10.2.1

@@ -247,12 +247,18 @@ async fn bind(
     fields.insert("destination".to_owned(), Value::String(destination.clone()));
     fields.insert("destination_type".to_owned(), Value::String(kind.to_owned()));
     let binding = bound(&door, &caller, &namespace, &fields).await?;
-    let place = format!("{}/{}", encoded(&destination), properties_key(&binding));
+    let place = place_of(&destination, &binding);
     let mut response: Response = StatusCode::CREATED.into_response();
     if let Ok(place) = HeaderValue::from_str(&place) {
         response.headers_mut().insert(LOCATION, place);
     }
     Ok(response)
+}
+
+/// Where a binding is found, below the path that made it. What is encoded in its key is encoded once more, as the path of
+/// any name is: who decodes the path has the key.
+fn place_of(destination: &str, binding: &Binding) -> String {
+    format!("{}/{}", encoded(destination), encoded(&properties_key(binding)).replace("%7E", &SIGN.to_string()))
 }
 
 /// Makes a binding.
@@ -296,13 +302,23 @@ mod tests {
 
     use super::*;
 
-    fn key(routing_key: &str, arguments: &[(&str, HeaderValue)]) -> String {
-        properties_key(&Binding {
+    fn binding(routing_key: &str, arguments: &[(&str, HeaderValue)]) -> Binding {
+        Binding {
             source: ExchangeRef { namespace: NamespaceName::default(), name: ExchangeName::default() },
             destination: Destination::Exchange(ExchangeName::default()),
             routing_key: RoutingKey::parse(routing_key).expect("it is short"),
             arguments: arguments.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-        })
+        }
+    }
+
+    fn key(routing_key: &str, arguments: &[(&str, HeaderValue)]) -> String {
+        properties_key(&binding(routing_key, arguments))
+    }
+
+    #[test]
+    fn who_decodes_the_place_of_a_binding_has_its_key() {
+        assert_eq!(place_of("orders", &binding("a.#", &[])), "orders/a.%2523");
+        assert_eq!(place_of("a/b", &binding("", &[])), "a%2Fb/~");
     }
 
     #[test]

@@ -30,3 +30,5 @@ pub const IMPORT: Duration = Duration::from_secs(300);
 pub const GOT_LEASE_MS: u64 = 30_000;
 /// How often a change is tried again while the broker is busy.
 pub const BUSY_TRIES_MAX: u32 = 50;
+/// Fields of a list that may be asked for by name.
+pub const COLUMNS_MAX: usize = 64;

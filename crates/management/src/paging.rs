@@ -1,15 +1,17 @@
-//! What a list may be asked for: part of the names, a page, an order.
+//! What a list may be asked for: part of the names, a page, an order, some of the fields.
 //! Invariant: a page says how many there are in all, so that its reader knows when it has seen the last.
 //! Used by every list; tests below.
 
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 use regex::bytes::{Regex, RegexBuilder};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::answer::Trouble;
 use crate::door::Door;
-use crate::limits::{LIST_ITEMS_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PATTERN_BYTES_MAX, PATTERN_PROGRAM_BYTES_MAX};
+use crate::limits::{
+    COLUMNS_MAX, LIST_ITEMS_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PATTERN_BYTES_MAX, PATTERN_PROGRAM_BYTES_MAX,
+};
 
 /// Which names are wanted.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub(crate) struct Paging {
     page: Option<(usize, usize)>,
     sort: Option<String>,
     reverse: bool,
+    /// The paths of the fields that are wanted; all when there are none.
+    columns: Vec<String>,
 }
 
 impl FromRequestParts<Door> for Paging {
@@ -56,7 +60,13 @@ impl Paging {
         if size > PAGE_ITEMS_MAX {
             return Err(Trouble::bad(format!("page_size is at most {PAGE_ITEMS_MAX}")));
         }
+        let columns: Vec<String> =
+            get("columns").into_iter().flat_map(|all| all.split(',')).map(str::to_owned).collect();
+        if columns.len() > COLUMNS_MAX {
+            return Err(Trouble::bad(format!("columns are at most {COLUMNS_MAX}")));
+        }
         Ok(Self {
+            columns,
             wanted: wanted(get("name"), get("use_regex") == Some("true"))?,
             page: number("page")?.map(|page| (page, size)),
             sort: get("sort").map(str::to_owned),
@@ -104,8 +114,24 @@ impl Paging {
         items
     }
 
+    /// The fields of an item that are wanted.
+    fn narrowed(&self, item: Value) -> Value {
+        if self.columns.is_empty() {
+            return item;
+        }
+        let mut narrow = Value::Object(Map::new());
+        for path in &self.columns {
+            let found = field_of(&item, path);
+            if !found.is_null() {
+                put(&mut narrow, path, found.clone());
+            }
+        }
+        narrow
+    }
+
     fn page_of(&self, items: Vec<Value>, counted: Counted, shown: Shown) -> Result<Value, Trouble> {
-        let Some((page, size)) = self.page else { return Ok(Value::Array(items)) };
+        let items = items.into_iter().map(|item| self.narrowed(item));
+        let Some((page, size)) = self.page else { return Ok(items.collect()) };
         let Counted { filtered, total } = counted;
         let pages = filtered.div_ceil(size).max(1);
         if page > pages {
@@ -116,7 +142,7 @@ impl Paging {
             Shown::All => (page - 1) * size,
             Shown::Page => 0,
         };
-        let cut: Vec<Value> = items.into_iter().skip(before).take(size).collect();
+        let cut: Vec<Value> = items.skip(before).take(size).collect();
         Ok(json!({
             "filtered_count": filtered,
             "item_count": cut.len(),
@@ -203,6 +229,17 @@ fn field_of<'a>(item: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(item, |value, name| &value[name])
 }
 
+/// Sets a field by its path, such as `messages_details.rate`.
+fn put(item: &mut Value, path: &str, value: Value) {
+    let place = path.split('.').fold(item, |place, name| {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        &mut place[name]
+    });
+    *place = value;
+}
+
 fn order(one: &Value, two: &Value) -> std::cmp::Ordering {
     match (one.as_f64(), two.as_f64()) {
         (Some(one), Some(two)) => one.total_cmp(&two),
@@ -233,6 +270,16 @@ mod tests {
     fn without_a_page_a_list_is_a_list() {
         let all = paging(&[]).and_then(|paging| paging.cut(items(), 5));
         assert_eq!(all.map(|list| list.as_array().map(Vec::len)), Ok(Some(5)));
+    }
+
+    #[test]
+    fn of_each_item_only_the_fields_are_shown_that_are_asked_for() {
+        let item = || json!({"name": "q", "messages": 3, "rates": {"in": {"now": 1, "then": 2}, "out": 3}});
+        let shown = |columns: &str| paging(&[("columns", columns)]).and_then(|paging| paging.cut(vec![item()], 1));
+        assert_eq!(shown("name,messages"), Ok(json!([{"name": "q", "messages": 3}])));
+        assert_eq!(shown("rates.in.now,rates.out,nothing"), Ok(json!([{"rates": {"in": {"now": 1}, "out": 3}}])));
+        assert_eq!(shown("rates,rates.out"), Ok(json!([{"rates": {"in": {"now": 1, "then": 2}, "out": 3}}])));
+        assert!(shown(&"x,".repeat(COLUMNS_MAX)).is_err());
     }
 
     #[test]
