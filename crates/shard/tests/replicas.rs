@@ -4,11 +4,15 @@
 mod cluster;
 mod world;
 
-use cluster::{Cluster, copy, within};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::{Cluster, Plug, copy, within};
 use model::failure::Failure;
-use shard::GroupChange;
+use shard::{GroupChange, Shard};
 use storage::disk::simulated::MemoryDisk;
-use world::{Command, message};
+use world::{Command, FOLDER, Keeper, message, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_grows_to_three_and_all_have_the_same() {
@@ -156,9 +160,7 @@ async fn the_leadership_is_handed_over_when_asked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_store_is_gone_forms_no_group_of_its_own() {
     let cluster = Cluster::of_one().await;
-    let alive = Arc::new(AtomicBool::new(true));
-    let plug = Plug { own: 7, alive, wires: Arc::downgrade(&cluster.wires) };
-    let settings = shard::Settings { node: 7, peers: Some(Arc::new(plug)), ..settings() };
+    let settings = shard::Settings { node: 7, peers: Some(Plug::of(7, &cluster.wires)), ..settings() };
     let disk = Arc::new(MemoryDisk::new());
     let opened = Shard::<Keeper>::open(disk, PathBuf::from(FOLDER), settings, Box::new(|_, _| {})).await;
     let what = opened.err().unwrap().what;

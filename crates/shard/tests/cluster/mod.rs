@@ -45,11 +45,18 @@ impl Wires {
 }
 
 /// What one node sees of the network. Weak: shards hold it and it holds shards.
-struct Plug {
+pub struct Plug {
     own: u64,
     /// False once the node was killed: what still runs of it is heard of no more.
     alive: Arc<AtomicBool>,
     wires: Weak<Wires>,
+}
+
+impl Plug {
+    /// What a node sees that nobody killed.
+    pub fn of(own: u64, wires: &Arc<Wires>) -> Arc<Self> {
+        Arc::new(Self { own, alive: Arc::new(AtomicBool::new(true)), wires: Arc::downgrade(wires) })
+    }
 }
 
 impl Peers for Plug {

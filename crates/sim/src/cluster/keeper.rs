@@ -114,6 +114,8 @@ async fn serve(hall: Hall, slot: usize, running: Running) -> Ending {
     let opened = Shard::<Watched>::open(disk, PathBuf::from(FOLDER), settings, Box::new(|_, _| {})).await;
     let shard = match opened {
         Ok(shard) => shard,
+        // The power failed under it; that the process is over shows a moment later.
+        Err(_) if running.disk.is_cut() => return Ending::Killed,
         Err(fault) => return refused_start(&hall, slot, &fault.what),
     };
     if let Some(own) = &mut hall.state().machines[slot].running {
@@ -122,7 +124,7 @@ async fn serve(hall: Hall, slot: usize, running: Running) -> Ending {
     hall.ring();
     tokio::select! {
         biased;
-        what = faulted(&shard) => stopped(&hall, slot, &what),
+        what = faulted(&shard), if !running.disk.is_cut() => stopped(&hall, slot, &what),
         ending = closing(&hall, slot, &shard) => ending,
         ending = lacking(&hall, slot, &shard, &running) => ending,
         () = reigns(&shard) => Ending::Faulted,
