@@ -1,6 +1,6 @@
 //! The leader tells the others the hashes of its state; one that has another at the same place stops.
 //! Invariant: a replica whose state differs from the leader's answers nothing more.
-//! Started by `Shard::open` where there are peers. Tests: `tests/comparing.rs`.
+//! Started by `Shard::open` where there are peers. Tests: `tests/mending.rs`.
 
 use crate::limits::{APPEND_WITHIN, HOUSEKEEPING_PERIOD};
 use crate::machine::StateMachine;

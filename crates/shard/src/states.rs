@@ -1,6 +1,6 @@
 //! Hashes of the machine's state at places of the log that are the same on all replicas: where it rolls into a new segment.
 //! Invariant: two replicas that applied the same log have the same hash at the same place; one that has another is broken.
-//! Noted where batches are applied, compared by `comparing`. Tests: below, `tests/comparing.rs`.
+//! Noted where batches are applied, compared by `comparing`. Tests: below, `tests/mending.rs`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};

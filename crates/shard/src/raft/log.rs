@@ -195,6 +195,11 @@ impl Core {
         self.durable_until.load(Ordering::Acquire).saturating_sub(1)
     }
 
+    /// Whether what the log holds up to this index is flushed here.
+    pub(crate) fn has_flushed(&self, index: u64) -> bool {
+        index.min(self.end()) <= self.durable()
+    }
+
     /// The newest index, flushed or not. Nothing is sent to other replicas before it counts here.
     pub(crate) fn end(&self) -> u64 {
         self.marks().last.map_or(0, |id| id.index)

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use super::log::Log;
 use super::types::{Answers, BatchBytes, LogId, SnapshotMeta, StoredMembership, Types, term_of};
 use super::written::{self, Covered};
+use crate::limits::{FLUSH_PAUSE, PATIENCE};
 use crate::machine::{Section, StateMachine};
 use crate::states::{StateAt, hash_of};
 use crate::watch;
@@ -259,21 +260,41 @@ impl<M: StateMachine> Checkpoint<M> {
     }
 }
 
+impl<M: StateMachine> State<M> {
+    /// Saves a checkpoint once all that it covers is flushed here. A follower applies what the others have committed, maybe
+    /// before its own flush of it; a checkpoint that outlived these entries would hide that their messages are missing.
+    /// False when there was no room, or no flush for long.
+    async fn save_when_flushed(&self, sections: Vec<Section>, covered: &Covered) -> io::Result<bool> {
+        let flushed = async {
+            while !self.log.has_flushed(covered.last.index) {
+                tokio::time::sleep(FLUSH_PAUSE).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, flushed).await.is_err() {
+            tracing::warn!("no flush for a checkpoint, the next round tries again");
+            return Ok(false);
+        }
+        let (state, covered) = (self.clone(), covered.clone());
+        let saving = self.log.hands.run(move || state.save(sections, &covered));
+        saving.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
 impl<M: StateMachine> RaftSnapshotBuilder<Types> for State<M> {
     type SnapshotData = Checkpoint<M>;
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot<M>> {
         let state = self.clone();
-        let built = self.log.hands.run(move || match state.sections() {
+        let taken = self.log.hands.run(move || state.sections()).await.map_err(io::Error::other)?;
+        let meta = match taken {
             // Asked for twice.
-            Some((_, covered)) if state.current() == Some(meta_of(&covered)) => Ok(meta_of(&covered)),
+            Some((_, covered)) if self.current() == Some(meta_of(&covered)) => meta_of(&covered),
             Some((sections, covered)) => {
-                let is_saved = state.save(sections, &covered)?;
-                Ok(if is_saved { meta_of(&covered) } else { state.current().unwrap_or_default() })
+                let is_saved = self.save_when_flushed(sections, &covered).await?;
+                if is_saved { meta_of(&covered) } else { self.current().unwrap_or_default() }
             }
-            None => Ok(SnapshotMeta::default()),
-        });
-        let meta = built.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+            None => SnapshotMeta::default(),
+        };
         self.attempts.send_if_modified(|attempts| {
             *attempts += 1;
             true
