@@ -62,6 +62,11 @@ impl Trouble {
         Self::new(Code::PathNotFound, "Not Found")
     }
 
+    /// Whether there is no such thing.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// The reason, for those who gather several.
     pub(crate) fn reason(&self) -> &str {
         &self.reason

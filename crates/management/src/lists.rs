@@ -75,6 +75,14 @@ pub(crate) async fn hosts(door: &Door, caller: &Caller, host: Option<&str>) -> R
     Ok(there)
 }
 
+/// A virtual host that went since it was listed has nothing.
+pub(crate) fn if_there<T: Default>(found: Result<T, Trouble>) -> Result<T, Trouble> {
+    match found {
+        Err(trouble) if trouble.is_missing() => Ok(T::default()),
+        found => found,
+    }
+}
+
 /// What RabbitMQ calls a queue.
 #[allow(clippy::large_enum_variant, reason = "one lives at a time, and is looked at at once")]
 pub(crate) enum Kept {
@@ -101,7 +109,7 @@ pub(crate) async fn each_queue(
     namespace: &NamespaceName,
     mut see: impl FnMut(Kept) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
-    let topics = streams(door, caller, namespace, &[]).await?;
+    let topics = if_there(streams(door, caller, namespace, &[]).await)?;
     let mut topics: BTreeMap<String, TopicDescription> =
         topics.into_iter().map(|topic| (topic.topic.name.as_str().to_owned(), topic)).collect();
     let ask = |page| ListQueues { namespace: namespace.clone(), prefix: String::new(), page };
@@ -109,7 +117,7 @@ pub(crate) async fn each_queue(
         topics.remove(queue.queue.name.as_str());
         see(Kept::Queue(queue))
     };
-    each(door, caller, ask, queue).await?;
+    if_there(each(door, caller, ask, queue).await)?;
     topics.into_values().map(Kept::Stream).try_for_each(see)
 }
 
@@ -121,7 +129,7 @@ pub(crate) async fn each_exchange(
     see: impl FnMut(ExchangeDescription) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     let ask = |page| ListExchanges { namespace: namespace.clone(), prefix: String::new(), page };
-    each(door, caller, ask, see).await
+    if_there(each(door, caller, ask, see).await)
 }
 
 /// Shows every binding of a namespace between things that the caller may see.
@@ -132,7 +140,7 @@ pub(crate) async fn each_binding(
     see: impl FnMut(Binding) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     let ask = |page| ListBindings { namespace: namespace.clone(), source: None, destination: None, page };
-    each(door, caller, ask, see).await
+    if_there(each(door, caller, ask, see).await)
 }
 
 /// The queues of a namespace that the caller may see.
@@ -199,4 +207,16 @@ pub(crate) async fn grants(
     user: Option<&model::name::UserName>,
 ) -> Result<Vec<Grant>, Trouble> {
     Ok(door.call(caller, ListGrants { user: user.cloned() }).await?.grants)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_meanwhile_is_empty_and_other_trouble_stays_trouble() {
+        assert_eq!(if_there(Ok(vec![1])), Ok(vec![1]));
+        assert_eq!(if_there::<Vec<u8>>(Err(Trouble::not_found())), Ok(Vec::new()));
+        assert_eq!(if_there::<()>(Err(Trouble::bad("no"))), Err(Trouble::bad("no")));
+    }
 }

@@ -177,7 +177,7 @@ async fn per_object(State(door): State<Door>, Authenticated(caller): Authenticat
     let node = door.call(&caller, DescribeNode).await?;
     let mut queues = Vec::new();
     for namespace in lists::namespaces(&door, &caller).await? {
-        queues.extend(lists::queues(&door, &caller, &namespace).await?);
+        queues.extend(lists::if_there(lists::queues(&door, &caller, &namespace).await)?);
     }
     let mut page = about_node(&door, &node);
     for family in &FAMILIES {
