@@ -177,6 +177,9 @@ fn harm(
     if is_running {
         let before = health(nodes, place, &token).unwrap_or(zero);
         let flip = flip(&data, chance, is_running)?;
+        // Readings that ended before the flip did not see it.
+        let scrubs = health(nodes, place, &token).map_or(before.scrubs, |now| now.scrubs.max(before.scrubs));
+        let before = Health { scrubs, ..before };
         let verdict = settle(nodes, place, &token, before).map_err(|what| told(&flip, &what))?;
         return Ok((flip, verdict));
     }
