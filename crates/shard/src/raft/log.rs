@@ -197,7 +197,8 @@ impl Core {
 
     /// Whether what the log holds up to this index is flushed here.
     pub(crate) fn has_flushed(&self, index: u64) -> bool {
-        index.min(self.end()) <= self.durable()
+        let given_up = self.marks().purged.map_or(0, |id| id.index);
+        index.min(self.end()) <= self.durable().max(given_up)
     }
 
     /// The newest index, flushed or not. Nothing is sent to other replicas before it counts here.
