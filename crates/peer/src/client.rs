@@ -157,6 +157,18 @@ impl Client {
         self.call("/recado.peer.v1.Peer/Describe", pb::DescribeRequest {}, CALL_WITHIN).await
     }
 
+    /// The node that leads, and where it is reached, as this node knows it.
+    ///
+    /// # Errors
+    /// When the node is not reached, or nobody leads.
+    pub async fn leader(&self) -> Result<(u64, String), Refused> {
+        let cluster = self.describe().await?;
+        let leads = cluster.members.into_iter().find(|member| Some(member.node) == cluster.leader);
+        let leads = leads.filter(|leader| !leader.address.is_empty());
+        let leads = leads.ok_or_else(|| Refused::Unavailable("nobody leads; a majority has to run".to_owned()))?;
+        Ok((leads.node, leads.address))
+    }
+
     /// A number for a new node, from the leader.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ async fn compare<M: StateMachine>(member: &Member<M>, state: &State<M>) {
         return;
     }
     let group = member.group();
-    for other in group.members.iter().filter(|other| other.node != group.own && !other.address.is_empty()) {
+    for other in group.others() {
         let ask = Ask::States(RELEASE.to_owned(), states.clone());
         match member.ask(other.node, &other.address, &ask, APPEND_WITHIN).await {
             Ok(Told::States(None)) => count(&state.log.counts.compared, 1),

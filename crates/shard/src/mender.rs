@@ -58,7 +58,7 @@ impl<M: StateMachine> Mender<M> {
         }
         let group = self.member.group();
         let mut last = "there is no other replica".to_owned();
-        for other in group.members.iter().filter(|other| other.node != group.own && !other.address.is_empty()) {
+        for other in group.others() {
             match self.mend_from(first, other.node, &other.address).await {
                 Ok(()) => {
                     count(&log.counts.mended, 1);

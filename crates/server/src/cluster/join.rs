@@ -102,11 +102,8 @@ async fn of_leader<T>(
     let mut last = String::new();
     for _ in 0..LEADER_LOOKS {
         let asked = async {
-            let cluster = links.to(None, through)?.describe().await?;
-            let leads = cluster.members.iter().find(|member| Some(member.node) == cluster.leader);
-            let leads = leads.filter(|leader| !leader.address.is_empty());
-            let leads = leads.ok_or_else(|| Refused::Unavailable("nobody leads; a majority has to run".to_owned()))?;
-            ask(links.to(Some(leads.node), &leads.address)?).await
+            let (leader, address) = links.to(None, through)?.leader().await?;
+            ask(links.to(Some(leader), &address)?).await
         };
         match asked.await {
             Ok(answer) => return Ok(answer),
@@ -163,8 +160,7 @@ pub(super) async fn stay(slot: Arc<Slot>, address: String) {
 
 /// Keeps where the other nodes are, for a start at which the store cannot tell.
 fn note_others(slot: &Slot, group: &Group, noted: &mut Vec<(u64, String)>) {
-    let known = group.members.iter().filter(|member| member.node != group.own && !member.address.is_empty());
-    let others: Vec<_> = known.map(|member| (member.node, member.address.clone())).collect();
+    let others: Vec<_> = group.others().map(|member| (member.node, member.address.clone())).collect();
     if others.is_empty() || *noted == others {
         return;
     }
@@ -178,14 +174,10 @@ fn note_others(slot: &Slot, group: &Group, noted: &mut Vec<(u64, String)>) {
 async fn ask_leader(slot: &Slot, address: &str) -> Result<(), String> {
     let group = slot.node().replica().group();
     let mut last = "no other node is known".to_owned();
-    for other in group.members.iter().filter(|member| member.node != group.own && !member.address.is_empty()) {
+    for other in group.others() {
         let asked = async {
-            let any = slot.links.to(Some(other.node), &other.address)?;
-            let cluster = any.describe().await?;
-            let leads = cluster.members.iter().find(|member| Some(member.node) == cluster.leader);
-            let leads = leads.ok_or_else(|| Refused::Unavailable("nobody leads".to_owned()))?;
-            let leader = slot.links.to(Some(leads.node), &leads.address)?;
-            leader.enter(group.own, address.to_owned()).await
+            let (leader, place) = slot.links.to(Some(other.node), &other.address)?.leader().await?;
+            slot.links.to(Some(leader), &place)?.enter(group.own, address.to_owned()).await
         };
         match asked.await {
             Ok(()) => return Ok(()),

@@ -68,14 +68,9 @@ async fn copy(links: &Links, others: &[(u64, String)], data: &Path) -> Result<Bo
 async fn leader(links: &Links, others: &[(u64, String)]) -> Result<(u64, String), Refused> {
     let mut last = Refused::Unavailable("no other node is known".to_owned());
     for (node, address) in others {
-        let asked = async {
-            let cluster = links.to(Some(*node), address)?.describe().await?;
-            let leads = cluster.members.into_iter().find(|member| Some(member.node) == cluster.leader);
-            let leads = leads.filter(|leads| !leads.address.is_empty());
-            leads.ok_or_else(|| Refused::Unavailable("nobody leads; a majority of the others has to run".to_owned()))
-        };
+        let asked = async { links.to(Some(*node), address)?.leader().await };
         match asked.await {
-            Ok(leads) => return Ok((leads.node, leads.address)),
+            Ok(leader) => return Ok(leader),
             Err(refused) => last = refused,
         }
     }

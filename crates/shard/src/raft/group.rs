@@ -63,6 +63,11 @@ impl Group {
         same && (self.leader, self.term) == (other.leader, other.term)
     }
 
+    /// The other replicas that can be reached.
+    pub fn others(&self) -> impl Iterator<Item = &GroupMember> {
+        self.members.iter().filter(|member| member.node != self.own && !member.address.is_empty())
+    }
+
     /// A replica by its node.
     #[must_use]
     pub fn member(&self, node: u64) -> Option<&GroupMember> {
