@@ -41,7 +41,7 @@ pub const TICK_PAUSE: Duration = Duration::from_millis(2);
 pub const TIMER_HORIZON: Span = Span::new(1_000);
 /// Pause before something that was refused for lack of room or leadership, or overheard, is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// How often a checkpoint looks whether what it covers is flushed.
+/// How often who waits for a flush looks whether it is done.
 pub const FLUSH_PAUSE: Duration = Duration::from_millis(2);
 /// A checkpoint, a purge or a leader that has not come by then is given up until the next round.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use model::failure::{Failure, Fault, Unavailable};
 use model::number::Epoch;
 
 use crate::handle::Shard;
-use crate::limits::{APPEND_WITHIN, CHANGE_WITHIN, RETRY_PAUSE};
+use crate::limits::{APPEND_WITHIN, CHANGE_WITHIN};
 use crate::loan::{Loan, Terms};
 use crate::machine::StateMachine;
 use crate::raft::group::{Group, GroupChange};
@@ -116,12 +116,8 @@ impl<M: StateMachine> Shard<M> {
         let still = std::sync::Arc::clone(&self.core.housekeeping.round).lock_owned().await;
         // What the reader acknowledged to this leader counts for the majority also while it is not flushed here.
         let last = log.end();
-        let flushed = async {
-            while log.durable() < last {
-                tokio::time::sleep(RETRY_PAUSE).await;
-            }
-        };
-        tokio::time::timeout(APPEND_WITHIN, flushed).await.map_err(|_| fault(&"the log is not flushed in time"))?;
+        let flushed = tokio::time::timeout(APPEND_WITHIN, log.flushed(last)).await;
+        flushed.map_err(|_| fault(&"the log is not flushed in time"))?;
         let (purged, vote) = log.promises();
         let segment_bytes = self.core.housekeeping.segment_bytes;
         let listing = log.hands.run({

@@ -25,7 +25,7 @@ use super::written;
 use crate::flush::FlushTimes;
 use crate::hands::{Bell, Hands};
 use crate::health::Health;
-use crate::limits::{MENDS_PER_READ_MAX, READ_BYTES_MAX, WRITE_HERE_BYTES_MAX, WRITE_HERE_FLUSH_MAX};
+use crate::limits::{FLUSH_PAUSE, MENDS_PER_READ_MAX, READ_BYTES_MAX, WRITE_HERE_BYTES_MAX, WRITE_HERE_FLUSH_MAX};
 use crate::mender::Mend;
 use crate::states::States;
 use crate::tail::Tail;
@@ -195,8 +195,14 @@ impl Core {
         self.durable_until.load(Ordering::Acquire).saturating_sub(1)
     }
 
-    /// Whether what the log holds up to this index is flushed here.
-    pub(crate) fn has_flushed(&self, index: u64) -> bool {
+    /// Waits until what the log holds up to this index is flushed here. Who waits sets a bound.
+    pub(crate) async fn flushed(&self, index: u64) {
+        while !self.has_flushed(index) {
+            tokio::time::sleep(FLUSH_PAUSE).await;
+        }
+    }
+
+    fn has_flushed(&self, index: u64) -> bool {
         let given_up = self.marks().purged.map_or(0, |id| id.index);
         index.min(self.end()) <= self.durable().max(given_up)
     }

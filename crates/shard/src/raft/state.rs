@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::log::Log;
 use super::types::{Answers, BatchBytes, LogId, SnapshotMeta, StoredMembership, Types, term_of};
 use super::written::{self, Covered};
-use crate::limits::{FLUSH_PAUSE, PATIENCE};
+use crate::limits::PATIENCE;
 use crate::machine::{Section, StateMachine};
 use crate::states::{StateAt, hash_of};
 use crate::watch;
@@ -265,12 +265,7 @@ impl<M: StateMachine> State<M> {
     /// before its own flush of it; a checkpoint that outlived these entries would hide that their messages are missing.
     /// False when there was no room, or no flush for long.
     async fn save_when_flushed(&self, sections: Vec<Section>, covered: &Covered) -> io::Result<bool> {
-        let flushed = async {
-            while !self.log.has_flushed(covered.last.index) {
-                tokio::time::sleep(FLUSH_PAUSE).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, flushed).await.is_err() {
+        if tokio::time::timeout(PATIENCE, self.log.flushed(covered.last.index)).await.is_err() {
             tracing::warn!("no flush for a checkpoint, the next round tries again");
             return Ok(false);
         }
