@@ -40,17 +40,21 @@ impl fmt::Display for EndpointInvalid {
 
 impl std::error::Error for EndpointInvalid {}
 
-/// One connection, counted while it is used.
-pub(crate) struct Lane {
+/// A connection that may be used. Clones are the same.
+#[derive(Clone)]
+struct Open {
     channel: Channel,
     streams: Arc<AtomicUsize>,
     /// Told when this connection could not be made.
     missed: Arc<Notify>,
 }
 
+/// One connection, counted while it is used.
+pub(crate) struct Lane(Open);
+
 impl Lane {
     pub(crate) fn client(&self) -> Grpc<Channel> {
-        Grpc::new(self.channel.clone())
+        Grpc::new(self.0.channel.clone())
             .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(GRPC_MESSAGE_BYTES_MAX)
     }
@@ -58,7 +62,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.streams.fetch_sub(1, Ordering::Relaxed);
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -66,13 +70,6 @@ impl Drop for Lane {
 struct Target {
     endpoint: Endpoint,
     lanes: Mutex<Vec<Open>>,
-}
-
-/// A connection that may be used.
-struct Open {
-    channel: Channel,
-    streams: Arc<AtomicUsize>,
-    missed: Arc<Notify>,
 }
 
 impl Target {
@@ -92,9 +89,8 @@ impl Target {
                 used.map_or(0, |(at, _)| at)
             }
         };
-        let Open { channel, streams, missed } = &lanes[at];
-        streams.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Lane { channel: channel.clone(), streams: Arc::clone(streams), missed: Arc::clone(missed) })
+        lanes[at].streams.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Lane(lanes[at].clone()))
     }
 }
 
@@ -143,7 +139,7 @@ impl Connections {
             let lane = self.targets[at].lane();
             // Who waits for a connection is told of its failure with the first, not after a try for each. What was sent
             // went over a connection before that one, and has heard of its end.
-            let missed = lane.missed.notified();
+            let missed = lane.0.missed.notified();
             let outcome = tokio::select! {
                 biased;
                 outcome = call(Arc::clone(&lane)) => Some(outcome),
@@ -156,7 +152,7 @@ impl Connections {
                 }
                 Some(Err(status)) => {
                     if answer::never_sent(&status) {
-                        lane.missed.notify_waiters();
+                        lane.0.missed.notify_waiters();
                     }
                     last = answer::failure_of(&status, effect);
                 }
