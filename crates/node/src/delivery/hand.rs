@@ -22,9 +22,10 @@ use crate::payload;
 struct Hand {
     source: SourceId,
     taker: Taker,
-    epoch: Epoch,
     end: broker::command::LeaseEnd,
     picked: Vec<Picked>,
+    /// What settles each of them.
+    receipts: Vec<Receipt>,
     lease: Pending,
 }
 
@@ -78,29 +79,27 @@ impl Runtime {
             Err(failure) => return Err((taker, failure)),
         };
         takers.held.extend(picks.iter().map(|pick| (pick.partition, pick.sequence)));
+        let receipts: Vec<_> = picks.iter().map(|pick| receipt_of(source, epoch, pick)).collect();
         if let Taker::Consumer { id, number, .. } = &mut taker {
-            let receipts: Vec<_> = picks.iter().map(|pick| receipt_of(source, epoch, pick)).collect();
             *number = takers.hand(*id, &receipts);
         }
-        Ok(Some(Hand { source, taker, epoch, end, picked, lease }))
+        Ok(Some(Hand { source, taker, end, picked, receipts, lease }))
     }
 
     /// Fetches the bytes, gives them to the taker, and waits for the lease to be in the log.
     async fn give(&self, hand: Hand) {
         let places: Vec<_> = hand.picked.iter().map(|picked| picked.stored.at).collect();
-        let receipts: Vec<_> =
-            hand.picked.iter().map(|picked| receipt_of(hand.source, hand.epoch, &picked.pick)).collect();
         let fetched = self.shared.log.fetch(&places).await;
         let deliveries = fetched.and_then(|records| {
             let mut deliveries = Vec::with_capacity(records.len());
-            for ((picked, record), receipt) in hand.picked.iter().zip(records).zip(&receipts) {
+            for ((picked, record), receipt) in hand.picked.iter().zip(records).zip(&hand.receipts) {
                 if let Some(record) = record {
                     deliveries.push(payload::delivery(picked, record, *receipt, hand.end)?);
                 }
             }
             Ok(deliveries)
         });
-        self.hand_over(hand.source, hand.taker, deliveries, &receipts);
+        self.hand_over(hand.source, hand.taker, deliveries, &hand.receipts);
         // Whatever became of the lease: from here on the machine's state says who may have the messages.
         let _ = hand.lease.await;
         let mut sources = self.sources();
