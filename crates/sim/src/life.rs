@@ -16,6 +16,7 @@ use crate::chance::{Chance, Purpose};
 use crate::check::{Property, liveness};
 use crate::client::Client;
 use crate::clock::{DiskPace, JumpingClock};
+use crate::configuration::Configuration;
 use crate::disk::CutDisk;
 use crate::events::Event;
 use crate::limits::{ANSWERED_MIN, DAWN_MS, FAULTS_MIN, OPERATIONS, START_PATIENCE};
@@ -63,7 +64,29 @@ pub struct Course {
     pub cut_at_start: Option<(u64, Survival)>,
 }
 
+/// An operation of the workload.
+pub(crate) struct Drawn {
+    pub(crate) kind: Kind,
+    /// What it draws further from.
+    pub(crate) chance: Chance,
+    /// The time until the next one.
+    pub(crate) pause: Duration,
+}
+
 impl Course {
+    /// The next operation; nothing when the schedule leaves it out.
+    pub(crate) fn draw(&mut self, configuration: &Configuration) -> Option<Drawn> {
+        let number = self.next;
+        self.next += 1;
+        if self.schedule.leaves_out(number) {
+            return None;
+        }
+        let mut chance = Chance::of(configuration.seed, Purpose::Workload, number);
+        let kind = Kind::draw(&mut chance, configuration);
+        let pause = Duration::from_millis(chance.below(configuration.pause_ms + 1));
+        Some(Drawn { kind, chance, pause })
+    }
+
     /// At the beginning.
     #[must_use]
     pub fn new(schedule: Schedule) -> Self {
@@ -191,15 +214,10 @@ impl Life {
             if let Some(ending) = self.meet_faults(course).await {
                 return ending;
             }
-            let number = course.next;
-            course.next += 1;
-            if !course.schedule.leaves_out(number) {
-                let mut chance = Chance::of(configuration.seed, Purpose::Workload, number);
-                let kind = Kind::draw(&mut chance, &configuration);
-                let pause = chance.below(configuration.pause_ms + 1);
+            if let Some(Drawn { kind, mut chance, pause }) = course.draw(&configuration) {
                 let client = self.client.clone();
                 self.tasks.spawn(async move { client.perform(kind, &mut chance).await });
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+                tokio::time::sleep(pause).await;
             }
             if let Some(ending) = self.keep_up(configuration.window).await {
                 return ending;

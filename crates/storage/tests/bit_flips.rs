@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{append, frame, frames, settings, stepped, wait};
+use common::{append, filled, frame, frames, settings, stepped, wait};
 use storage::disk::simulated::{MemoryDisk, PowerCut};
 use storage::{ByteCount, Fault, Frame, FrameKind, LogIndex, SectionName, SegmentStore, Settings, Term};
 
@@ -18,15 +18,7 @@ const FRAMES: u64 = 45;
 
 /// A store with three segments, a vote, a purge mark and two checkpoints.
 fn fill(disk: &MemoryDisk) -> SegmentStore {
-    let (store, _) = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), stepped()).unwrap();
-    for start in (0..FRAMES).step_by(5) {
-        store.append(frames(start..start + 5, 1), Box::new(|outcome| outcome.unwrap()));
-        store.run_queued().unwrap();
-    }
-    store.save_vote(Bytes::from_static(b"vote"), Box::new(|outcome| outcome.unwrap()));
-    store.save_committed(Bytes::from_static(b"hint"));
-    store.save_purged(Term(1), LogIndex(3), Box::new(|outcome| outcome.unwrap()));
-    store.run_queued().unwrap();
+    let store = filled(disk, Path::new(FOLDER), FRAMES);
     for index in [10, 20] {
         let sections = [(SectionName::parse("state").unwrap(), Bytes::from(vec![9; 333]))];
         store.write_checkpoint(Term(1), LogIndex(index), sections.into_iter()).unwrap();

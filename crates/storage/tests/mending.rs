@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{frame, frames, stepped};
+use common::{filled, frame, stepped};
 use storage::disk::simulated::MemoryDisk;
 use storage::{Fault, LogIndex, SectionName, SegmentStore, Term};
 
@@ -15,16 +15,7 @@ const FOLDER: &str = "/shard";
 const FRAMES: u64 = 45;
 
 fn fill(disk: &MemoryDisk) -> SegmentStore {
-    let (store, _) = SegmentStore::open(Arc::new(disk.clone()), Path::new(FOLDER), stepped()).unwrap();
-    for start in (0..FRAMES).step_by(5) {
-        store.append(frames(start..start + 5, 1), Box::new(|outcome| outcome.unwrap()));
-        store.run_queued().unwrap();
-    }
-    store.save_vote(Bytes::from_static(b"vote"), Box::new(|outcome| outcome.unwrap()));
-    store.save_committed(Bytes::from_static(b"hint"));
-    store.save_purged(Term(1), LogIndex(3), Box::new(|outcome| outcome.unwrap()));
-    store.run_queued().unwrap();
-    store
+    filled(disk, Path::new(FOLDER), FRAMES)
 }
 
 fn path(name: &str) -> PathBuf {

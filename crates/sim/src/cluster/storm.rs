@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::chance::{Chance, Purpose};
+use crate::chance::Chance;
 use crate::check::errors::Circumstances;
 use crate::check::replicas;
 use crate::client::Client;
 use crate::events::Event;
-use crate::life::{Course, found};
+use crate::life::{Course, Drawn, found};
 use crate::limits::{GROUP_WITHIN, HEALED_WITHIN, LEADER_LOOK, LEADER_WITHIN};
 use crate::nemesis::Fault;
 use crate::observer::state_hash;
@@ -87,14 +87,9 @@ async fn rage(hall: &Hall, course: &mut Course) {
             struck += u64::from(blow.strikes_at_once());
             meet(hall, blow, &mut clients).await;
         }
-        let number = course.next;
-        course.next += 1;
-        if !course.schedule.leaves_out(number) {
-            let mut chance = Chance::of(configuration.seed, Purpose::Workload, number);
-            let kind = Kind::draw(&mut chance, &configuration);
-            let pause = chance.below(configuration.pause_ms + 1);
+        if let Some(Drawn { kind, chance, pause }) = course.draw(&configuration) {
             clients.spawn(operate(hall.clone(), kind, chance));
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+            tokio::time::sleep(pause).await;
         }
         while configuration.window <= clients.len() {
             joined(clients.join_next().await);

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use std::ops::Range;
-use std::sync::mpsc;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use storage::disk::simulated::Random;
+use storage::disk::simulated::{MemoryDisk, Random};
 use storage::{Completion, Fault, Frame, FrameKind, LogIndex, SegmentStore, Settings, Term, Threads};
 
 /// Segments of 4 KiB, so that rolls are common.
@@ -45,6 +46,20 @@ pub fn wait(submit: impl FnOnce(Completion)) -> Result<(), Fault> {
 
 pub fn append(store: &SegmentStore, frames: Vec<Frame>) -> Result<(), Fault> {
     wait(|done| store.append(frames, done))
+}
+
+/// A store on this disk with so many frames, five at a time, a vote, a committed hint and a purge mark.
+pub fn filled(disk: &MemoryDisk, folder: &Path, count: u64) -> SegmentStore {
+    let (store, _) = SegmentStore::open(Arc::new(disk.clone()), folder, stepped()).unwrap();
+    for start in (0..count).step_by(5) {
+        store.append(frames(start..start + 5, 1), Box::new(|outcome| outcome.unwrap()));
+        store.run_queued().unwrap();
+    }
+    store.save_vote(Bytes::from_static(b"vote"), Box::new(|outcome| outcome.unwrap()));
+    store.save_committed(Bytes::from_static(b"hint"));
+    store.save_purged(Term(1), LogIndex(3), Box::new(|outcome| outcome.unwrap()));
+    store.run_queued().unwrap();
+    store
 }
 
 /// Waits until the writer has sealed what it rolled away from: that comes before the next command.
