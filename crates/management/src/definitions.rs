@@ -24,13 +24,17 @@ pub(crate) fn routes() -> Router<Door> {
 
 async fn export(State(door): State<Door>, Authenticated(caller): Authenticated) -> Answer {
     let users = lists::users(&door, &caller).await?;
-    let namespaces = lists::namespaces(&door, &caller).await?;
+    let mut namespaces = Vec::new();
+    let mut things = Things::default();
+    for namespace in lists::namespaces(&door, &caller).await? {
+        // One that went since it was listed is in no part of the document.
+        if let Some(held) = lists::if_there(Things::of(&door, &caller, &namespace, WithHost::Yes).await.map(Some))? {
+            things.add(held);
+            namespaces.push(namespace);
+        }
+    }
     let grants = permissions::of_grants(&lists::grants(&door, &caller, None).await?);
     let permissions = grants.iter().map(|((user, place), patterns)| permissions::shown(user, place, patterns));
-    let mut things = Things::default();
-    for namespace in &namespaces {
-        things.gather(&door, &caller, namespace, WithHost::Yes).await?;
-    }
     let mut fields = head();
     fields.insert("users".to_owned(), users.iter().map(users::shown).collect());
     fields.insert("vhosts".to_owned(), namespaces.iter().map(|name| host(&door, name)).collect());
@@ -48,8 +52,7 @@ async fn export_in(
 ) -> Answer {
     let found = lists::hosts(&door, &caller, Some(&vhost)).await?;
     let namespace = found.first().ok_or_else(Trouble::not_found)?;
-    let mut things = Things::default();
-    things.gather(&door, &caller, namespace, WithHost::No).await?;
+    let things = Things::of(&door, &caller, namespace, WithHost::No).await?;
     let mut fields = head();
     fields.insert("metadata".to_owned(), json!({"description": "", "tags": []}));
     fields.extend(things.fields());
@@ -87,13 +90,8 @@ struct Things {
 }
 
 impl Things {
-    async fn gather(
-        &mut self,
-        door: &Door,
-        caller: &Caller,
-        namespace: &NamespaceName,
-        with: WithHost,
-    ) -> Result<(), Trouble> {
+    /// What one virtual host holds.
+    async fn of(door: &Door, caller: &Caller, namespace: &NamespaceName, with: WithHost) -> Result<Self, Trouble> {
         let cut = |value: &Value, names: &[&str]| {
             let mut kept = only(value, names);
             if let (WithHost::No, Some(fields)) = (with, kept.as_object_mut()) {
@@ -103,22 +101,30 @@ impl Things {
         };
         let policy_fields = ["vhost", "name", "pattern", "apply-to", "priority", "definition"];
         let policies = policies::of(door, caller, namespace).await?;
-        self.policies.extend(policies.iter().map(|policy| cut(&policies::shown(policy), &policy_fields)));
+        let policies = policies.iter().map(|policy| cut(&policies::shown(policy), &policy_fields)).collect();
         let queue_fields = ["name", "vhost", "type", "durable", "auto_delete", "arguments"];
         let all = lists::queues(door, caller, namespace).await?;
         // What goes with a connection is nobody's to declare.
         let lasting = all.iter().filter(|queue| !matches!(queue.settings.life, Life::Exclusive { .. }));
-        self.queues.extend(lasting.map(|queue| cut(&queues::shown(door, queue), &queue_fields)));
+        let mut queues: Vec<Value> = lasting.map(|queue| cut(&queues::shown(door, queue), &queue_fields)).collect();
         let streams = lists::streams(door, caller, namespace, &all).await?;
-        self.queues.extend(streams.iter().map(|stream| cut(&streams::shown(door, stream), &queue_fields)));
+        queues.extend(streams.iter().map(|stream| cut(&streams::shown(door, stream), &queue_fields)));
         let exchange_fields = ["name", "vhost", "type", "durable", "auto_delete", "internal", "arguments"];
         let exchanges = lists::exchanges(door, caller, namespace).await?;
         let own = exchanges.iter().filter(|exchange| !exchange.exchange.name.is_reserved());
-        self.exchanges.extend(own.map(|exchange| cut(&exchanges::shown(exchange), &exchange_fields)));
+        let exchanges = own.map(|exchange| cut(&exchanges::shown(exchange), &exchange_fields)).collect();
         let binding_fields = ["source", "vhost", "destination", "destination_type", "routing_key", "arguments"];
         let bindings = lists::bindings(door, caller, namespace, None, None).await?;
-        self.bindings.extend(bindings.iter().map(|binding| cut(&bindings::shown(binding), &binding_fields)));
-        Ok(())
+        let bindings = bindings.iter().map(|binding| cut(&bindings::shown(binding), &binding_fields)).collect();
+        Ok(Self { queues, policies, exchanges, bindings })
+    }
+
+    fn add(&mut self, more: Self) {
+        let Self { queues, policies, exchanges, bindings } = more;
+        self.queues.extend(queues);
+        self.policies.extend(policies);
+        self.exchanges.extend(exchanges);
+        self.bindings.extend(bindings);
     }
 
     fn fields(self) -> Map<String, Value> {

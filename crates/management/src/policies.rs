@@ -66,7 +66,7 @@ pub(crate) async fn of(door: &Door, caller: &Caller, namespace: &NamespaceName) 
 async fn list(State(door): State<Door>, Authenticated(caller): Authenticated, vhost: Option<Path<String>>) -> Answer {
     let mut items = Vec::new();
     for namespace in lists::hosts(&door, &caller, vhost.as_deref().map(String::as_str)).await? {
-        items.extend(of(&door, &caller, &namespace).await?.iter().map(shown));
+        items.extend(lists::if_there(of(&door, &caller, &namespace).await)?.iter().map(shown));
     }
     Ok(document(&Value::Array(items)))
 }

@@ -15,6 +15,7 @@ macro_rules! management_suite {
             what_is_declared_here_is_there_over_amqp,
             a_slash_at_the_end_of_a_path_says_nothing,
             lists_have_pages_names_and_an_end,
+            lists_stand_while_virtual_hosts_come_and_go,
             bindings_are_named_by_their_properties_key,
             messages_are_published_and_got,
             permissions_are_grants,
@@ -105,6 +106,27 @@ pub(crate) fn lists_have_pages_names_and_an_end(world: &World) {
     api.get("/api/queues/nowhere").ok(404);
     api.delete(&format!("/api/vhosts/{host}")).ok(204);
     api.get(&format!("/api/vhosts/{host}")).ok(404);
+}
+
+pub(crate) fn lists_stand_while_virtual_hosts_come_and_go(world: &World) {
+    const ROUNDS: usize = 25;
+    let names: Vec<String> = (0..ROUNDS).map(|_| world.name("passing")).collect();
+    std::thread::scope(|scope| {
+        let passing = scope.spawn(|| {
+            let mut api = admin(world);
+            for name in &names {
+                api.put(&format!("/api/vhosts/{name}"), &json!({})).ok(201);
+                api.put(&format!("/api/queues/{name}/inbox"), &json!({})).ok(201);
+                api.delete(&format!("/api/vhosts/{name}")).ok(204);
+            }
+        });
+        let mut api = admin(world);
+        while !passing.is_finished() {
+            for list in ["definitions", "policies", "queues", "exchanges", "bindings", "permissions", "overview"] {
+                api.get(&format!("/api/{list}")).ok(200);
+            }
+        }
+    });
 }
 
 pub(crate) fn bindings_are_named_by_their_properties_key(world: &World) {
