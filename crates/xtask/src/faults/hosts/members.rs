@@ -320,8 +320,12 @@ impl Gateway {
         let host = Host::new(FIRST_GATEWAY + number)?;
         let address = host.address();
         let numbers = (FIRST..).take(usize::try_from(nodes).expect("nodes are few"));
-        let doors = numbers.map(|number| format!("http://{}:8081", Host::address_of(number)));
-        let (brokers, http) = (doors.collect::<Vec<_>>().join(","), format!("{address}:8080"));
+        let mut doors: Vec<String> =
+            numbers.map(|number| format!("http://{}:8081", Host::address_of(number))).collect();
+        // Each comes in through another node, so that one at least does not lead.
+        let first = usize::from(number) % doors.len();
+        doors.rotate_left(first);
+        let (brokers, http) = (doors.join(","), format!("{address}:8080"));
         let words = ["gateway", "--brokers", &brokers, "--http", &http, "--grpc", "none", "--amqp", "none"];
         let program = [home.binary.display().to_string()];
         let insecure = [String::from("--insecure-plaintext")];
