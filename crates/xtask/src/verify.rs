@@ -19,7 +19,16 @@ const STEPS: &[Step] = &[
     ("clippy", &["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     (
         "fuzz targets",
-        &["cargo", "check", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target", "--all-targets"],
+        &[
+            "cargo",
+            "check",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target",
+            "--all-targets",
+        ],
         &[],
     ),
     ("test", &["cargo", "test", "--locked", "--workspace", "--no-fail-fast"], &[]),
