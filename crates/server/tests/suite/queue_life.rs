@@ -139,7 +139,7 @@ pub(crate) fn a_redrive_chooses_and_keeps_its_rate(world: &World) {
     dead.client.post(&redrive, &json!({"rate": 1})).refused(409, "redrive_running");
     let progress = dead.describe()["redrive"].clone();
     assert_eq!(progress["rate"], 1, "{progress}");
-    let back = queue.receive(&json!({"wait_ms": 10_000}));
+    let back = queue.receive(&json!({"max": 1, "wait_ms": 10_000}));
     assert_eq!(texts(&back, "body"), ["3"]);
     for bad in [json!({"rate": 0}), json!({"rate": 100_001}), json!({"max": 0})] {
         dead.client.post(&redrive, &bad).refused(400, "argument_invalid");
