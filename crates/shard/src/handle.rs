@@ -190,6 +190,7 @@ impl<M: StateMachine> Shard<M> {
             segment_bytes: settings.storage.segment_bytes,
             lag_bytes: settings.lag_bytes,
             lent: Arc::default(),
+            asked: watch::Sender::new(0),
             round: Arc::new(Mutex::new(())),
         });
         process::spawn(sequencer.run());
