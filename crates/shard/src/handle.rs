@@ -206,6 +206,8 @@ impl<M: StateMachine> Shard<M> {
             // It is set once, here.
             drop(state.log.mender.set(Arc::downgrade(&mend)));
             process::spawn(compare_when_noted(member.clone(), state.clone(), submitter.clone()));
+            let (member, submitter) = (member.clone(), submitter.clone());
+            process::spawn(async move { member.complete_changes(submitter.stopped()).await });
         }
         if let Some(scrubbing) = settings.scrubbing {
             let (state, submitter, mender) = (state.clone(), submitter.clone(), mender.clone());
