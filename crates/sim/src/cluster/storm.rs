@@ -221,11 +221,8 @@ async fn heal(hall: &Hall) {
         return never(hall, "not all nodes vote");
     }
     // Another leadership: leases that lasted as long as their connections end with the one before.
-    if let Some((_, running, shard)) = hall.leading() {
-        let handed = running.process.run(async move { shard.hand_over(None).await }).await;
-        if !matches!(handed, Ok(Ok(()))) {
-            return never(hall, "the leadership is not handed over");
-        }
+    if !hand_over(hall).await {
+        return never(hall, "the leadership is not handed over");
     }
     let is_settled = until(HEALED_WITHIN, || {
         let applied = hall.client().map(|(_, client)| client.shard.with_replica(|machine| machine.0.applied()));
@@ -240,6 +237,20 @@ async fn heal(hall: &Hall) {
     if !is_broken() {
         agree(hall).await;
     }
+}
+
+/// Asks for another leader; again, as whoever is chosen may be a moment behind.
+async fn hand_over(hall: &Hall) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < HEALED_WITHIN && !is_broken() {
+        if let Some((_, running, shard)) = hall.leading()
+            && let Ok(Ok(())) = running.process.run(async move { shard.hand_over(None).await }).await
+        {
+            return true;
+        }
+        tokio::time::sleep(LEADER_LOOK).await;
+    }
+    false
 }
 
 /// All replicas have applied the same, and have the same state.
