@@ -250,6 +250,16 @@ async fn calls_move_on_to_an_endpoint_that_serves() {
     }
 }
 
+/// One machine is gone, and the others elect a leader: calls are not held back until long after there is one.
+#[tokio::test]
+async fn a_broker_that_answers_is_asked_again_without_a_pause() {
+    let electing = start(Told::answering(Err(Unavailable::NoLeader.into()))).await;
+    let remote = remote(&[electing.url(), nowhere().await]);
+    for _ in 0..20 {
+        assert_eq!(remote.submit(&caller(), purge()).await, Err(Unavailable::NoLeader.into()));
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_does_not_move_on() {
     let refusing = start(Told::answering(Err(Refusal::TokenNotFound.into()))).await;

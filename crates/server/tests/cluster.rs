@@ -293,6 +293,31 @@ fn a_leader_that_stood_still_confirms_and_tells_nothing_old() {
 }
 
 #[test]
+fn a_node_that_its_leader_does_not_answer_sends_clients_elsewhere() {
+    let mut nodes = Nodes::alone(0..1);
+    let place = nodes.place(0);
+    nodes.start(0, &["--peer-address", &place]);
+    nodes.join();
+    let leader = nodes.leader();
+    let mut client = nodes.client(nodes.follower());
+    client.get("/v1/queues/orders").ok(200);
+    // Of two nodes the other one can lead alone as little as one that the others still hear.
+    let process = nodes.nodes[leader].process.as_ref().unwrap();
+    process.pause();
+    let refused = client.get("/v1/queues/orders");
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("no_leader")), "{}", refused.text());
+    // Whoever comes later does not wait: 200 of them would wait for half an hour.
+    let asked = Instant::now();
+    for _ in 0..200 {
+        assert_eq!(client.get("/v1/queues/orders").status, 503);
+    }
+    assert!(asked.elapsed() < PATIENCE);
+    process.resume();
+    publish(&mut client, 1);
+    drain(&mut client, 0..2);
+}
+
+#[test]
 fn a_leader_that_is_asked_to_stop_hands_over_first() {
     let mut nodes = Nodes::three(0..1);
     let old = nodes.leader();

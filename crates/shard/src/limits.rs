@@ -58,14 +58,15 @@ pub const DROPPED_SEGMENTS_MAX: usize = 1024;
 /// Time between two heartbeats of a leader with followers, in milliseconds.
 pub const HEARTBEAT_MS: u64 = 250;
 /// Bounds of the chance in an election, in milliseconds. A follower believes in a silent leader for the longer one, and
-/// waits for a time between both before it asks to be elected: two seconds and a bit in all.
-pub const ELECTION_MS: (u64, u64) = (800, 1_200);
+/// waits for a time between both before it asks to be elected: two seconds at most in all. Four heartbeats get lost before
+/// the first of them; a vote has to be flushed and answered within the shorter one.
+pub const ELECTION_MS: (u64, u64) = (600, 1_000);
 /// How old the last answer of a majority may be for a leader to answer reads, in milliseconds: less than followers
 /// believe in a silent one.
-pub const HEARD_MS: u64 = 1_000;
+pub const HEARD_MS: u64 = 800;
 /// How old the last answer of a majority is when a leader stops to serve and lets another one lead, in milliseconds: as
 /// long as followers wait before they elect one.
-pub const UNHEARD_MS: u64 = 2_000;
+pub const UNHEARD_MS: u64 = 1_600;
 /// How often a leader looks for that.
 pub const HEARD_LOOK: Duration = Duration::from_millis(250);
 /// How long a follower may take to flush what it was sent before it is sent again.

@@ -133,7 +133,8 @@ impl Connections {
         if locked(&self.pause).until.is_some_and(|until| Instant::now() < until) {
             return Err(Unavailable::Unreachable.into());
         }
-        let mut last = Failure::Unavailable(Unavailable::Unreachable);
+        let unreachable = Failure::Unavailable(Unavailable::Unreachable);
+        let mut last = unreachable.clone();
         for _ in &self.targets {
             let at = self.preferred.load(Ordering::Relaxed) % self.targets.len();
             let lane = self.targets[at].lane();
@@ -145,7 +146,7 @@ impl Connections {
                 outcome = call(Arc::clone(&lane)) => Some(outcome),
                 () = missed => None,
             };
-            match outcome {
+            let failure = match outcome {
                 Some(Ok(answer)) => {
                     self.reached();
                     return Ok(answer);
@@ -154,20 +155,25 @@ impl Connections {
                     if answer::never_sent(&status) {
                         lane.0.missed.notify_waiters();
                     }
-                    last = answer::failure_of(&status, effect);
+                    answer::failure_of(&status, effect)
                 }
-                None => last = Failure::Unavailable(Unavailable::Unreachable),
-            }
-            if !moves_on(&last) {
+                None => unreachable.clone(),
+            };
+            if !moves_on(&failure) {
                 self.reached();
-                return Err(last);
+                return Err(failure);
             }
             self.prefer_after(at);
-            if !certainly_not_done(&last) {
-                return Err(last);
+            if !certainly_not_done(&failure) {
+                return Err(failure);
+            }
+            // What a broker said is worth more than the silence of one that is gone.
+            if failure != unreachable {
+                last = failure;
             }
         }
-        if last == Failure::Unavailable(Unavailable::Unreachable) {
+        // A broker that answers that it cannot serve now may serve at any moment: then calls go on without a pause.
+        if last == unreachable {
             self.missed();
         }
         Err(last)

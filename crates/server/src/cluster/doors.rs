@@ -12,7 +12,9 @@ use model::caller::{Caller, Credentials, Origin};
 use model::failure::{Failure, Unavailable};
 use model::operation::{Access, Request, Response};
 use peer::Identity;
+use tokio::sync::watch;
 
+use super::reach::Reach;
 use super::slot::Slot;
 
 /// How long a request that changes nothing, or does not care for order, waits for a leader.
@@ -94,20 +96,29 @@ async fn succeeded(slot: &Slot, leader: u64) {
     }
 }
 
+/// Waits until a leader has not answered for long.
+async fn out_of_reach(mut reach: watch::Receiver<Reach>, leader: u64) {
+    if reach.wait_for(|reach| reach.is_out(leader)).await.is_err() {
+        // Nobody looks any more: the node stops.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// What the doors of a node ask.
 #[derive(Clone)]
 pub(crate) struct Doors(Arc<Routes>);
 
 struct Routes {
     slot: Arc<Slot>,
+    reach: watch::Receiver<Reach>,
     elsewhere: Mutex<Option<Elsewhere>>,
     identity: Option<Identity>,
 }
 
 impl Doors {
-    pub(super) fn new(slot: Arc<Slot>) -> Self {
+    pub(super) fn new(slot: Arc<Slot>, reach: watch::Receiver<Reach>) -> Self {
         let identity = slot.identity().ok();
-        Self(Arc::new(Routes { slot, elsewhere: Mutex::new(None), identity }))
+        Self(Arc::new(Routes { slot, reach, elsewhere: Mutex::new(None), identity }))
     }
 
     /// Whoever leads now, as far as is known here.
@@ -116,18 +127,20 @@ impl Doors {
             return Ok(Route::Here(node));
         }
         let group = self.0.slot.node().replica().group();
-        let leader = group.leader.filter(|leader| *leader != group.own);
+        let leader = group.leader.filter(|leader| *leader != group.own && !self.0.reach.borrow().is_out(*leader));
         let leader = leader.and_then(|leader| group.member(leader)).ok_or(Unavailable::NoLeader)?;
         Ok(Route::There { node: leader.node, backend: self.remote(leader.node, &leader.address)? })
     }
 
-    /// Asks a leader elsewhere. One that stands still answers never: its successor ends the wait.
+    /// Asks a leader elsewhere. One that stands still answers never: its successor ends the wait, and so does what it owes
+    /// to this node when only others hear it.
     fn ask_there<T: Send + 'static>(&self, leader: u64, outcome: Unavailable, reply: Reply<T>) -> Reply<T> {
-        let slot = Arc::clone(&self.0.slot);
+        let (slot, reach) = (Arc::clone(&self.0.slot), self.0.reach.clone());
         Box::pin(async move {
             tokio::select! {
                 answer = reply => answer,
                 () = succeeded(&slot, leader) => Err(outcome.into()),
+                () = out_of_reach(reach, leader) => Err(outcome.into()),
             }
         })
     }
@@ -166,13 +179,19 @@ impl Doors {
             };
             match answer {
                 Err(Failure::Unavailable(Unavailable::NoLeader | Unavailable::Starting | Unavailable::Unreachable))
-                    if tokio::time::Instant::now() < until && !self.is_draining() =>
+                    if tokio::time::Instant::now() < until && !self.is_draining() && !self.is_given_up() =>
                 {
                     tokio::time::sleep(LOOK_PAUSE).await;
                 }
                 answer => return answer,
             }
         }
+    }
+
+    /// Whether the leader is one that others hear and this node does not reach: they can help, and waiting does not.
+    fn is_given_up(&self) -> bool {
+        let leader = self.0.slot.node().replica().group().leader;
+        leader.is_some_and(|leader| self.0.reach.borrow().is_given_up(leader))
     }
 
     fn is_draining(&self) -> bool {

@@ -9,6 +9,7 @@ mod folder;
 mod host;
 mod join;
 mod mend;
+mod reach;
 mod slot;
 mod wire;
 
@@ -67,12 +68,14 @@ impl Cluster {
         let member = join::member(&folder, settings, address).await?;
         let place = slot::Place { data: settings.data.clone(), scrubbing: settings.scrubbing };
         let slot = Slot::open(folder, member, place).await?;
-        let doors = Arc::new(Doors::new(Arc::clone(&slot)));
+        let (looking, reach) = watch::channel(reach::Reach::default());
+        let doors = Arc::new(Doors::new(Arc::clone(&slot), reach));
         let (stopping, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(serve(listener, Arc::clone(&slot), stopped.clone())?),
             tokio::spawn(join::stay(Arc::clone(&slot), address.to_string())),
             tokio::spawn(slot::keep_up(Arc::clone(&slot))),
+            tokio::spawn(reach::look(Arc::clone(&slot), looking)),
         ];
         Ok(Self { doors, slot, stopping, tasks })
     }

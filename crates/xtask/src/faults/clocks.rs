@@ -30,21 +30,29 @@ const LIFETIME_MS: u64 = 30 * 86_400_000;
 const MESSAGES: u64 = 20;
 
 /// The wall clock of a broker.
-struct WallClock {
+pub(super) struct WallClock {
     file: PathBuf,
     /// Seconds that it is ahead of the clock of this machine, when it does not jump.
     ahead: i64,
 }
 
 impl WallClock {
-    fn set(&self, ahead: i64) -> Result<(), String> {
+    /// A clock that is right.
+    pub(super) fn new(file: PathBuf) -> Result<Self, String> {
+        let clock = Self { file, ahead: 0 };
+        clock.set(0)?;
+        Ok(clock)
+    }
+
+    /// Puts it so many seconds ahead of the clock of this machine.
+    pub(super) fn set(&self, ahead: i64) -> Result<(), String> {
         let next = self.file.with_extension("next");
         let written = fs::write(&next, format!("{ahead:+}\n")).and_then(|()| fs::rename(&next, &self.file));
         written.map_err(|error| format!("cannot set the clock: {error}"))
     }
 
     /// The words of a program that puts another below this clock.
-    fn words(&self, library: &Path) -> Vec<String> {
+    pub(super) fn words(&self, library: &Path) -> Vec<String> {
         let words = [
             String::from("env"),
             format!("LD_PRELOAD={}", library.display()),
@@ -58,7 +66,7 @@ impl WallClock {
 }
 
 /// Where libfaketime is.
-fn library() -> Result<PathBuf, String> {
+pub(super) fn library() -> Result<PathBuf, String> {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
     libraries
@@ -68,8 +76,7 @@ fn library() -> Result<PathBuf, String> {
 
 /// Runs the campaign.
 pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result<(), String> {
-    let mut clock = WallClock { file: home.folder.join("clock"), ahead: 0 };
-    clock.set(0)?;
+    let mut clock = WallClock::new(home.folder.join("clock"))?;
     let home = home.below(&clock.words(&library()?));
     let mut broker = home.start()?;
     let traffic = Traffic::new(&home, broker.address, "clocks")?;

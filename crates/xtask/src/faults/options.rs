@@ -22,7 +22,8 @@ const OPTIONS: &str = "
   --mutant-binary PATH  a program that was built with deliberate faults
   --namespaces     cluster: each node and gateway in a network namespace; many more kinds of harm
   --nodes N        cluster: so many nodes (3)
-  --disks          cluster: each node on a disk of its own, whose power goes, or which is slow
+  --disks          cluster: each node on a disk of its own, whose power goes, or which is slow or full
+  --clocks         cluster: each node with a clock of its own, which jumps
   --growth         cluster: from one node to three, five and three again, with much to do
   --seconds N      cluster: how long a run is (40)
   --harm NAME      cluster: only this kind, and others that are named so
@@ -49,6 +50,8 @@ pub(super) struct FieldOptions {
     pub(super) growth: bool,
     /// Whether each node has a disk that the campaign serves.
     pub(super) disks: bool,
+    /// Whether each node has a clock that the campaign sets.
+    pub(super) clocks: bool,
     /// The kinds of harm by name; all when there is none.
     pub(super) harms: Vec<String>,
     pub(super) side_by_side: u64,
@@ -59,8 +62,8 @@ pub(super) struct FieldOptions {
 impl Default for FieldOptions {
     fn default() -> Self {
         let (nodes, seconds, side_by_side) = (CLUSTER_NODES, CLUSTER_RUN_S, 1);
-        let (namespaces, growth, disks, harms, inside) = (false, false, false, Vec::new(), None);
-        Self { namespaces, nodes, seconds, growth, disks, harms, side_by_side, inside }
+        let (namespaces, growth, disks, clocks, harms, inside) = (false, false, false, false, Vec::new(), None);
+        Self { namespaces, nodes, seconds, growth, disks, clocks, harms, side_by_side, inside }
     }
 }
 
@@ -138,6 +141,7 @@ pub(super) fn parse(root: &Path, words: &[&str]) -> Result<Options, String> {
             "--namespaces" => options.field.namespaces = true,
             "--growth" => options.field.growth = true,
             "--disks" => options.field.disks = true,
+            "--clocks" => options.field.clocks = true,
             "--nodes" => options.field.nodes = number(value()?)?,
             "--seconds" => options.field.seconds = number(value()?)?.max(1),
             "--harm" => options.field.harms.push((*value()?).to_owned()),

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use super::clients::{Clients, Pace};
 use super::findings::Finding;
 use super::harm::Harm;
-use super::members::{Gateway, Members};
+use super::members::{Gateway, Ground, Members};
 use super::network::Host;
 use crate::faults::chance::Chance;
 use crate::faults::device::Loss;
-use crate::faults::device::mount::Filesystem;
 use crate::faults::limits::{CLUSTER_GATEWAYS, DEAD_DISK, PAUSE, WRITES_BEFORE};
 use crate::faults::milliseconds;
 use crate::faults::process::Home;
@@ -43,8 +42,8 @@ impl Times {
 
 impl Field {
     /// Grows a cluster, and puts gateways before it.
-    pub(super) fn new(home: &Home, nodes: u64, disks: Option<Filesystem>) -> Result<(Self, Clients), String> {
-        let members = Members::grow(home, nodes, disks)?;
+    pub(super) fn new(home: &Home, nodes: u64, ground: Ground) -> Result<(Self, Clients), String> {
+        let members = Members::grow(home, nodes, ground)?;
         let mut gateways = Vec::new();
         for number in 0..CLUSTER_GATEWAYS {
             gateways.push(Gateway::start(home, number, nodes)?);
@@ -81,6 +80,11 @@ impl Field {
         let disk = self.members.all[place].disk.as_ref().ok_or("the nodes have no disks of their own: --disks")?;
         disk.device.fail_a_write_after(chance.between(WRITES_BEFORE));
         Ok(())
+    }
+
+    /// The disk of a node is full but for less than a segment.
+    pub(super) fn fill_disk(&self, place: usize) -> Result<(), String> {
+        self.members.all[place].fill_disk()
     }
 
     /// The disk is whole again, and its filesystem mounted anew.

@@ -8,10 +8,9 @@ use std::time::Instant;
 use super::clients::{Clients, Pace};
 use super::findings::Finding;
 use super::harm::Harm;
-use super::members::{FIRST, Gateway, Members};
+use super::members::{FIRST, Gateway, Ground, Members};
 use super::network::Host;
 use crate::faults::chance::Chance;
-use crate::faults::device::mount::Filesystem;
 use crate::faults::limits::{CLUSTER_GATEWAYS, GROWTH_BATCH, GROWTH_EACH, GROWTH_GAP_MS, GROWTH_PAUSE, GROWTH_RATE};
 use crate::faults::milliseconds;
 use crate::faults::process::Home;
@@ -21,13 +20,8 @@ use crate::faults::report::Report;
 const NODES: u8 = 5;
 
 /// Grows one cluster and lets it shrink.
-pub(super) fn run(
-    home: &Home,
-    disks: Option<Filesystem>,
-    chance: &mut Chance,
-    report: &mut Report,
-) -> Result<(), String> {
-    let mut members = Members::first(home, disks)?;
+pub(super) fn run(home: &Home, ground: Ground, chance: &mut Chance, report: &mut Report) -> Result<(), String> {
+    let mut members = Members::first(home, ground)?;
     // The hosts are there before their nodes: a gateway is refused there, and does not wait.
     let mut hosts = (FIRST + 1..FIRST + NODES).map(Host::new).collect::<Result<Vec<_>, String>>()?.into_iter();
     let mut gateways = Vec::new();

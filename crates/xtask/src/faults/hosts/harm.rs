@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::field::Field;
 use super::network::Host;
 use crate::faults::chance::Chance;
-use crate::faults::limits::{CLUSTER_STORM_PAUSE, CLUSTER_STUTTER, PAUSE, SLOW_FLUSH};
+use crate::faults::limits::{CLOCK_JUMP_S, CLUSTER_STORM_PAUSE, CLUSTER_STUTTER, PAUSE, SLOW_FLUSH};
 
 /// A kind of harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub(super) enum Harm {
     SlowLeader,
     SlowFollower,
     WriteFails,
+    FullLeader,
+    FullFollower,
+    ClockLeader,
+    ClockFollower,
 }
 
 /// What clients may expect during a harm.
@@ -55,6 +59,17 @@ pub(super) enum Expect {
     /// A majority works together: confirms go on.
     Work,
     /// Nothing is promised until it is healed.
+    Nothing,
+}
+
+/// What a harm needs that nodes do not have without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Disks that the campaign serves.
+    Disks,
+    /// Clocks that the campaign sets.
+    Clocks,
+    /// Nothing.
     Nothing,
 }
 
@@ -72,7 +87,7 @@ pub(super) enum Wanted {
 }
 
 impl Harm {
-    pub(super) const ALL: [(&'static str, Self); 34] = [
+    pub(super) const ALL: [(&'static str, Self); 38] = [
         ("kill-leader", Self::KillLeader),
         ("kill-follower", Self::KillFollower),
         ("kill-minority", Self::KillMinority),
@@ -107,6 +122,10 @@ impl Harm {
         ("slow-leader", Self::SlowLeader),
         ("slow-follower", Self::SlowFollower),
         ("write-fails", Self::WriteFails),
+        ("full-leader", Self::FullLeader),
+        ("full-follower", Self::FullFollower),
+        ("clock-leader", Self::ClockLeader),
+        ("clock-follower", Self::ClockFollower),
     ];
 
     /// Its name on the command line and in reports.
@@ -121,16 +140,21 @@ impl Harm {
 
     pub(super) const fn expect(self) -> Expect {
         let is_of_all = matches!(self, Self::KillAll | Self::PauseAll | Self::PowerAll | Self::SlowLeader);
-        match is_of_all || matches!(self, Self::KillMajority | Self::KillInTurn) {
+        // A leader whose disk is full refuses publishes, and goes on to lead.
+        match is_of_all || matches!(self, Self::KillMajority | Self::KillInTurn | Self::FullLeader) {
             true => Expect::Nothing,
             false => Expect::Work,
         }
     }
 
-    /// Whether nodes need disks that the campaign serves.
-    pub(super) const fn is_of_disks(self) -> bool {
+    /// What nodes have to be made with.
+    pub(super) const fn needs(self) -> Needs {
         let is_of_power = matches!(self, Self::PowerAll | Self::PowerLeader | Self::PowerFollower);
-        is_of_power || matches!(self, Self::SlowLeader | Self::SlowFollower | Self::WriteFails)
+        let is_of_flushes = matches!(self, Self::SlowLeader | Self::SlowFollower | Self::WriteFails);
+        if is_of_power || is_of_flushes || matches!(self, Self::FullLeader | Self::FullFollower) {
+            return Needs::Disks;
+        }
+        if matches!(self, Self::ClockLeader | Self::ClockFollower) { Needs::Clocks } else { Needs::Nothing }
     }
 
     pub(super) const fn wanted(self) -> Wanted {
@@ -201,6 +225,14 @@ impl Harm {
             Self::SlowLeader => field.slow_flushes(&[leader], SLOW_FLUSH[1]),
             Self::SlowFollower => field.slow_flushes(&[other], SLOW_FLUSH[1]),
             Self::WriteFails => return field.fail_a_write(leader, chance),
+            Self::FullLeader => return field.fill_disk(leader),
+            Self::FullFollower => return field.fill_disk(other),
+            // Back: a leader that went ahead could not be put right without its time standing still for hours.
+            Self::ClockLeader => return field.members.all[leader].jump(-seconds(chance)),
+            Self::ClockFollower => {
+                let by = seconds(chance);
+                return field.members.all[other].jump(if chance.below(2) == 0 { by } else { -by });
+            }
             // These come again and again while it goes on.
             Self::KillInTurn | Self::StutterLeader | Self::TransferAgain | Self::Resets | Self::KillGateway => {}
         }
@@ -255,9 +287,16 @@ impl Harm {
         field.members.heal()?;
         let all: Vec<usize> = (0..field.members.all.len()).collect();
         field.slow_flushes(&all, Duration::ZERO);
+        field.members.all.iter().try_for_each(|member| member.jump(0).and_then(|()| member.empty_disk()))?;
         if self == Self::WriteFails {
             field.after_failed_write(leader)?;
         }
         field.members.start_all()
     }
+}
+
+/// How far a clock jumps.
+fn seconds(chance: &mut Chance) -> i64 {
+    let (least, most) = CLOCK_JUMP_S;
+    i64::try_from(chance.between((least, most))).expect("a jump is some hours")
 }

@@ -3,7 +3,9 @@
 //! Used by `field` and `harm`.
 
 use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -11,14 +13,27 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::network::Host;
-use crate::faults::device::mount::{Filesystem, Mounted};
-use crate::faults::limits::{ANSWER_MAX, PAUSE, STOP_MAX};
+use crate::faults::clocks::{self, WallClock};
+use crate::faults::device::mount::{Filesystem, Mounted, call};
+use crate::faults::limits::{ANSWER_MAX, LEFT_MIB, PAUSE, STOP_MAX};
 use crate::faults::process::{Broker, Home};
 
 /// The address of the first node, in its last number.
 pub(super) const FIRST: u8 = 10;
 /// The address of the first gateway.
 const FIRST_GATEWAY: u8 = 100;
+
+/// The file that takes the room of a disk.
+const FILLER: &str = "filler";
+
+/// What nodes are made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ground {
+    /// The filesystem of their disks, when each has one of its own.
+    pub(super) disks: Option<Filesystem>,
+    /// Whether each has a clock of its own.
+    pub(super) clocks: bool,
+}
 
 /// One node.
 pub(super) struct Member {
@@ -30,6 +45,8 @@ pub(super) struct Member {
     pub(super) paused: bool,
     /// What it is on, where the campaign serves that.
     pub(super) disk: Option<Mounted>,
+    /// Its wall clock, where the campaign sets that.
+    clock: Option<WallClock>,
 }
 
 impl Member {
@@ -86,6 +103,34 @@ impl Member {
         disk.mount_again()
     }
 
+    /// Its wall clock is so many seconds ahead of that of this machine. Without a clock of its own it stays right.
+    pub(super) fn jump(&self, ahead: i64) -> Result<(), String> {
+        match (&self.clock, ahead) {
+            (Some(clock), _) => clock.set(ahead),
+            (None, 0) => Ok(()),
+            (None, _) => Err(String::from("the nodes have no clocks of their own: --clocks")),
+        }
+    }
+
+    /// Its disk is full but for less than a segment.
+    pub(super) fn fill_disk(&self) -> Result<(), String> {
+        let disk = self.disk.as_ref().ok_or("the nodes have no disks of their own: --disks")?;
+        let folder = disk.folder.display().to_string();
+        let told = Command::new("df").args(["--output=avail", "-BM", &folder]).stdin(Stdio::null()).output();
+        let told = told.map_err(|error| format!("cannot start df: {error}"))?;
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        let free = text.lines().last().and_then(|line| line.trim().trim_end_matches('M').parse::<u64>().ok());
+        let taken = free.ok_or_else(|| format!("df says {text}"))?.saturating_sub(LEFT_MIB).max(1);
+        call("fallocate", &["-l", &format!("{taken}MiB"), &format!("{folder}/{FILLER}")])
+    }
+
+    /// The room of its disk is there again.
+    pub(super) fn empty_disk(&self) -> Result<(), String> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let removed = remove_file(&disk.folder.join(FILLER));
+        removed.map_err(|error| format!("cannot empty a disk: {error}"))
+    }
+
     /// Starts it and does not wait.
     pub(super) fn launch(&mut self) -> Result<(), String> {
         self.broker = Some(self.home.spawn()?);
@@ -107,6 +152,14 @@ impl Member {
     }
 }
 
+/// Removes a file that may be absent.
+fn remove_file(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 fn last_lines(home: &Home) -> String {
     let log = home.log();
     let lines: Vec<&str> = log.lines().rev().take(3).collect();
@@ -117,16 +170,15 @@ fn last_lines(home: &Home) -> String {
 pub(super) struct Members {
     pub(super) all: Vec<Member>,
     home: Home,
-    /// What nodes are on, when each has a disk of its own.
-    disks: Option<Filesystem>,
+    ground: Ground,
     /// Folders that were given out.
     made: u64,
 }
 
 impl Members {
     /// A cluster of one node.
-    pub(super) fn first(home: &Home, disks: Option<Filesystem>) -> Result<Self, String> {
-        let mut members = Self { all: Vec::new(), home: home.with_data(home.folder.clone()), disks, made: 0 };
+    pub(super) fn first(home: &Home, ground: Ground) -> Result<Self, String> {
+        let mut members = Self { all: Vec::new(), home: home.with_data(home.folder.clone()), ground, made: 0 };
         let first = members.started(Host::new(FIRST)?, &[])?;
         members.all.push(first);
         members.until_voting(1)?;
@@ -134,8 +186,8 @@ impl Members {
     }
 
     /// A cluster of so many nodes, grown from one.
-    pub(super) fn grow(home: &Home, nodes: u64, disks: Option<Filesystem>) -> Result<Self, String> {
-        let mut members = Self::first(home, disks)?;
+    pub(super) fn grow(home: &Home, nodes: u64, ground: Ground) -> Result<Self, String> {
+        let mut members = Self::first(home, ground)?;
         for number in (FIRST + 1..).take(usize::try_from(nodes - 1).expect("nodes are few")) {
             members.join(Host::new(number)?)?;
         }
@@ -147,16 +199,19 @@ impl Members {
         let address = host.address();
         let mut home = Home::new(self.home.folder.join(format!("node{}", self.made)), &self.home.binary)?;
         self.made += 1;
-        let disk = self.disks.map(|filesystem| Mounted::new(filesystem, &home.folder.join("disk"))).transpose()?;
+        let disk =
+            self.ground.disks.map(|filesystem| Mounted::new(filesystem, &home.folder.join("disk"))).transpose()?;
         if let Some(disk) = &disk {
             home = home.with_data(disk.folder.join("data"));
         }
-        home.below = [host.words(), self.home.below.clone()].concat();
+        let clock = self.ground.clocks.then(|| WallClock::new(home.folder.join("clock"))).transpose()?;
+        let under = clock.as_ref().map(|clock| Ok::<_, String>(clock.words(&clocks::library()?))).transpose()?;
+        home.below = [host.words(), under.unwrap_or_default(), self.home.below.clone()].concat();
         let doors = [("--http", 8080), ("--grpc", 8081), ("--peer-address", 7000)];
         let doors = doors.into_iter().flat_map(|(flag, port)| [flag.to_owned(), format!("{address}:{port}")]);
         let standing: Vec<String> = doors.chain([String::from("--insecure-plaintext")]).collect();
         home.words = [standing.clone(), words.to_vec()].concat();
-        let mut member = Member { home, host, broker: None, paused: false, disk };
+        let mut member = Member { home, host, broker: None, paused: false, disk, clock };
         member.launch()?;
         member.until_ready()?;
         member.home.words = standing;
@@ -265,8 +320,12 @@ impl Gateway {
         let host = Host::new(FIRST_GATEWAY + number)?;
         let address = host.address();
         let numbers = (FIRST..).take(usize::try_from(nodes).expect("nodes are few"));
-        let doors = numbers.map(|number| format!("http://{}:8081", Host::address_of(number)));
-        let (brokers, http) = (doors.collect::<Vec<_>>().join(","), format!("{address}:8080"));
+        let mut doors: Vec<String> =
+            numbers.map(|number| format!("http://{}:8081", Host::address_of(number))).collect();
+        // Each comes in through another node, so that one at least does not lead.
+        let first = usize::from(number) % doors.len();
+        doors.rotate_left(first);
+        let (brokers, http) = (doors.join(","), format!("{address}:8080"));
         let words = ["gateway", "--brokers", &brokers, "--http", &http, "--grpc", "none", "--amqp", "none"];
         let program = [home.binary.display().to_string()];
         let insecure = [String::from("--insecure-plaintext")];

@@ -17,7 +17,8 @@ use std::path::PathBuf;
 
 use self::field::{Field, Times};
 use self::findings::Finding;
-use self::harm::Harm;
+use self::harm::{Harm, Needs};
+use self::members::Ground;
 use super::chance::Chance;
 use super::limits::CLUSTER_RUNS_MAX;
 use super::options::Options;
@@ -38,7 +39,12 @@ pub(super) fn run(options: &Options, home: &Home, report: &mut Report) -> Result
 /// The kinds that were asked for.
 fn harms(options: &Options) -> Result<Vec<Harm>, String> {
     if options.field.harms.is_empty() {
-        let fitting = Harm::ALL.iter().filter(|(_, harm)| harm.is_of_disks() == options.field.disks);
+        let needs = match (options.field.disks, options.field.clocks) {
+            (true, _) => Needs::Disks,
+            (false, true) => Needs::Clocks,
+            (false, false) => Needs::Nothing,
+        };
+        let fitting = Harm::ALL.iter().filter(|(_, harm)| harm.needs() == needs);
         return Ok(fitting.map(|(_, harm)| *harm).collect());
     }
     let parse = |name: &String| Harm::parse(name).ok_or_else(|| format!("{name} is no kind of harm"));
@@ -59,12 +65,13 @@ fn inside(options: &Options, home: &Home, report: &mut Report) -> Result<(), Str
     network::lay()?;
     let known = harms(options)?;
     let disks = options.filesystems.first().copied().filter(|_| options.field.disks);
+    let ground = Ground { disks, clocks: options.field.clocks };
     let mut chance = Chance::new(options.seed);
     let runs = options.runs.unwrap_or(u64::try_from(known.len()).expect("kinds are few"));
     let (mut done, mut order) = (0, Vec::new());
     let mut file = OpenOptions::new().create(true).append(true).open(options.scratch.join(FINDINGS));
     if options.field.growth {
-        return growth::run(home, disks, &mut chance, report);
+        return growth::run(home, ground, &mut chance, report);
     }
     let mut number = 0;
     while done < runs {
@@ -75,7 +82,7 @@ fn inside(options: &Options, home: &Home, report: &mut Report) -> Result<(), Str
             let file = file.as_mut().map_err(|error| format!("cannot write findings: {error}"))?;
             writeln!(file, "{}", finding.to_json()).map_err(|error| format!("cannot write findings: {error}"))
         };
-        let (mut field, clients) = Field::new(&own, options.field.nodes, disks)?;
+        let (mut field, clients) = Field::new(&own, options.field.nodes, ground)?;
         let mut last = 0;
         let mut go = |report: &mut Report, done: &mut u64| -> Result<(), String> {
             while *done < runs && last < CLUSTER_RUNS_MAX {
