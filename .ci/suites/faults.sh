@@ -6,7 +6,7 @@
 # time are printed and do not fail the suite, as the machine may be busy; anything lost, wrong or out of order does.
 # Needs root, FUSE, loop devices, ext4, XFS and the right to mount and to trace: without them it fails, as nothing
 # would be shown. The whole campaigns, their figures and the deliberate faults: docs/reliability.md.
-# time limit: 1200
+# time limit: 1800
 # apt: strace faketime eatmydata util-linux mount e2fsprogs xfsprogs fuse3 iproute2 nftables vde2
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -138,7 +138,7 @@ fn agree(ask: Ask) -> Answer {
         Ask::Get(_) => Answer::Empty,
         Ask::Consume(..) => {
             let name = QueueName::parse("q").expect("a name");
-            let feed = Feed::Leased(Source::Queue(QueueRef { namespace: NamespaceName::default(), name }));
+            let feed = Feed::Leased(Source::Queue(QueueRef { namespace: NamespaceName::default(), name }).into());
             Answer::Consuming { feed, timeout: Some(Duration::from_secs(60)) }
         }
         Ask::OpenHost(_)

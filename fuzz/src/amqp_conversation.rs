@@ -2,6 +2,7 @@
 //! Invariants: the session asks and answers without panic, sends whole frames that can be read, and its memory is bounded
 //! by what it was sent. Seeds below are what a client says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::amqp::codec::class::{channel, connection};
@@ -82,9 +83,9 @@ impl Talk {
             9 => self.input.extend_from_slice(payload),
             10 => {
                 let count = payload.len().min(8);
-                let messages = (0..count).map(|_| self.message()).collect();
+                let messages: Vec<_> = (0..count).map(|_| self.message()).collect();
                 if let Some(id) = self.consumers.get(usize::from(channel)) {
-                    self.session.deliver(*id, messages, self.now);
+                    self.session.deliver(*id, messages.into_iter(), self.now);
                 }
             }
             11 => {
@@ -223,6 +224,7 @@ impl Talk {
     }
 }
 
-fn source() -> Source {
-    Source::Queue(QueueRef { namespace: NamespaceName::default(), name: QueueName::parse("q").expect("a name") })
+fn source() -> Arc<Source> {
+    let name = QueueName::parse("q").expect("a name");
+    Arc::new(Source::Queue(QueueRef { namespace: NamespaceName::default(), name }))
 }

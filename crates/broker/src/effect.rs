@@ -1,7 +1,7 @@
 //! What the machine asks the leader's runtime to do. Effects may happen twice and may get lost with the
 //! leader; they only make things happen sooner. State never depends on them.
 
-use model::number::{Partition, TopicId};
+use model::number::{Partition, QueueId, TopicId};
 
 use crate::place::SourceId;
 
@@ -14,6 +14,8 @@ pub enum Effect {
     Appended(TopicId, Partition),
     /// The assignment of a stream subscription changed: positions of its members are void.
     Rebalanced(SourceId),
+    /// It matters from now on whether somebody consumes from a queue: say so if somebody does.
+    Attend(QueueId),
     /// The source is gone: end its consumers and waiting receives.
     Gone(SourceId),
 }

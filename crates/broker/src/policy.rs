@@ -1,5 +1,5 @@
 //! The policies of a namespace, with their patterns compiled.
-//! Invariant: of those that fit a queue the same one is found on every replica: highest priority, then first name.
+//! Invariant: of those that fit a queue or an exchange the same one is found on every replica: highest priority, then first name.
 //! Used by the machine; scripts: `tests/scripts/policies.txt`.
 
 use std::collections::BTreeMap;
@@ -43,8 +43,8 @@ impl Compiled {
         &self.policy
     }
 
-    fn fits(&self, name: &str, own: &QueueSettings) -> bool {
-        self.policy.target.takes(own) && self.pattern.is_match(name.as_bytes())
+    fn fits(&self, name: &str) -> bool {
+        self.pattern.is_match(name.as_bytes())
     }
 }
 
@@ -53,9 +53,18 @@ pub type Policies = BTreeMap<PolicyName, Compiled>;
 
 /// The policy that applies to a queue.
 pub fn applying<'a>(policies: &'a Policies, name: &str, own: &QueueSettings) -> Option<&'a Policy> {
-    let fitting = policies.values().filter(|one| one.fits(name, own)).map(Compiled::policy);
+    first(policies.values().filter(|one| one.policy.target.takes(own) && one.fits(name)))
+}
+
+/// The policy that applies to an exchange.
+pub fn applying_to_exchange<'a>(policies: &'a Policies, name: &str) -> Option<&'a Policy> {
+    first(policies.values().filter(|one| one.policy.target.takes_exchanges() && one.fits(name)))
+}
+
+/// The one that applies, of those that fit by name.
+fn first<'a>(fitting: impl DoubleEndedIterator<Item = &'a Compiled>) -> Option<&'a Policy> {
     // Of equal priorities the first by name: the last one that is not lower, from behind.
-    fitting.rev().max_by_key(|policy| policy.priority)
+    fitting.map(Compiled::policy).rev().max_by_key(|policy| policy.priority)
 }
 
 #[cfg(test)]

@@ -248,6 +248,8 @@ fn policy() -> Policy {
         target: PolicyTarget::Quorum,
         priority: -7,
         settings: PolicySettings {
+            expires: Some(Span::new(9)),
+            alternate: ExchangeName::parse("rest").ok(),
             max_messages: Some(1),
             max_bytes: Some(ByteSize::new(2)),
             overflow: Some(Overflow::DropOldest),

@@ -3,15 +3,22 @@
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test that meets the impossible stops there")]
 
 use broker::Machine;
-use broker::command::{Action, Batch, Command, Principal};
+use broker::command::{Action, Batch, Command, Principal, RoutedRecord, Usage};
 use broker::machine::Answer;
 use broker::outcome::Outcome;
+use broker::place::SourceId;
+use broker::record;
+use broker::wire::Writer;
 use model::Refusal;
+use model::binding::{Bind, Binding, Destination, RoutingKey, Unroutable};
+use model::exchange::{CreateExchange, DescribeExchange, ExchangeKind, ExchangeSettings};
 use model::limits::POLICIES_PER_NAMESPACE_MAX;
-use model::name::{NamespaceName, PolicyName, QueueName, QueueRef};
-use model::number::{LogIndex, Timestamp};
+use model::message::{MessageId, NewMessage};
+use model::name::{ExchangeName, ExchangeRef, NamespaceName, PolicyName, QueueName, QueueRef};
+use model::number::{LogIndex, Span, Timestamp};
 use model::operation::{Request, Response};
 use model::policy::{DeletePolicy, Policy, PolicySettings, PolicyTarget, SetPolicy};
+use model::properties::Routed;
 use model::queue::{AlterQueue, CreateQueue, DescribeQueue, QueueDescription, QueuePatch, QueueSettings};
 
 struct World {
@@ -51,6 +58,17 @@ impl World {
         }
     }
 
+    fn route(&mut self, name: &str) {
+        let message = NewMessage::new("body".to_owned());
+        let exchange = exchange(name);
+        let way = Routed { exchange: exchange.name.clone(), routing_key: RoutingKey::parse("a.b").unwrap() };
+        let mut writer = Writer::new();
+        record::write(&mut writer, &message, &MessageId::parse("made").unwrap(), "ann", Some(&way));
+        let record =
+            RoutedRecord { keys: vec![way.routing_key], unroutable: Unroutable::Drop, record: writer.finish() };
+        self.act(Action::PublishExchange { exchange, records: vec![record] }).unwrap();
+    }
+
     fn set(&mut self, policy: Policy) -> Result<(), Refusal> {
         self.act(Action::SetPolicy(SetPolicy { policy })).map(drop)
     }
@@ -72,6 +90,10 @@ impl World {
         let policy = description.policy.as_ref().map(|policy| policy.name.to_string());
         (description.effective().max_messages, policy)
     }
+}
+
+fn exchange(name: &str) -> ExchangeRef {
+    ExchangeRef { namespace: NamespaceName::default(), name: ExchangeName::parse(name).unwrap() }
 }
 
 fn queue(name: &str) -> QueueRef {
@@ -158,4 +180,70 @@ fn a_state_from_before_there_were_policies_is_read() {
         .collect();
     world.machine = Machine::restore(&old).unwrap();
     assert_eq!(world.bound("orders"), (Some(3), None));
+}
+
+#[test]
+fn a_policy_makes_queues_expire_that_nobody_uses_from_then_on() {
+    let mut world = World::new();
+    world.create("used", QueueSettings::default());
+    world.create("unused", QueueSettings::default());
+    world.index = 1_000_000;
+    let settings = PolicySettings { expires: Some(Span::new(1000)), ..PolicySettings::default() };
+    world.set(Policy { settings, ..policy("short", "used$", 1) }).unwrap();
+    let [used, unused] = ["used", "unused"].map(|name| world.described(name));
+    assert_eq!((used.effective().expires, used.settings.expires), (Some(Span::new(1000)), None));
+    assert!(world.machine.notes_use(used.id) && world.machine.notes_use(unused.id));
+    let epoch = world.machine.epoch();
+    world.act(Action::NoteUse { queue: used.id, epoch, usage: Usage::Consumed }).unwrap();
+    let there = |world: &mut World, at: u64| {
+        world.index = at;
+        world.act(Action::Tick).unwrap();
+        [used.id, unused.id].map(|id| world.machine.has_source(SourceId::Queue(id)))
+    };
+    // Whether somebody consumed before is not known at first: there is a while to say so.
+    assert_eq!(there(&mut world, 1_059_000), [true, true]);
+    assert_eq!(there(&mut world, 1_060_001), [true, false]);
+    world.act(Action::NoteUse { queue: used.id, epoch, usage: Usage::Left }).unwrap();
+    assert_eq!(there(&mut world, 1_061_500), [false, false]);
+}
+
+#[test]
+fn a_policy_gives_exchanges_an_alternate_unless_they_have_one() {
+    let mut world = World::new();
+    let create = |name: &str, alternate: Option<&str>| {
+        let alternate = alternate.map(|name| ExchangeName::parse(name).unwrap());
+        let settings = ExchangeSettings { alternate, ..ExchangeSettings::of(ExchangeKind::Topic) };
+        Action::CreateExchange(CreateExchange { exchange: exchange(name), settings })
+    };
+    world.act(create("events", None)).unwrap();
+    world.create("rest", QueueSettings::default());
+    let destination = Destination::Queue(QueueName::parse("rest").unwrap());
+    let bind = |source: &str| {
+        let (routing_key, arguments) = (RoutingKey::parse("").unwrap(), Vec::new());
+        let source = exchange(source);
+        Action::Bind(Bind { binding: Binding { source, destination: destination.clone(), routing_key, arguments } })
+    };
+    world.act(bind("amq.fanout")).unwrap();
+    let settings = PolicySettings { alternate: ExchangeName::parse("amq.fanout").ok(), ..PolicySettings::default() };
+    world
+        .set(Policy { target: PolicyTarget::Exchanges, settings, ..policy("catch", "^(events|own|later)$", 1) })
+        .unwrap();
+    world.act(create("own", Some("amq.direct"))).unwrap();
+    world.act(create("later", None)).unwrap();
+    world.act(create("other", None)).unwrap();
+    let reaches = |world: &World, name: &str| {
+        let ask = Request::DescribeExchange(DescribeExchange { exchange: exchange(name) });
+        let Answer::Response(response) = world.machine.read(&Principal::System, &ask).unwrap() else {
+            panic!("{name}")
+        };
+        let Response::DescribeExchange(described) = *response else { panic!("{name}") };
+        described.policy.map(|name| name.to_string())
+    };
+    let by = Some("catch".to_owned());
+    for (name, policy, ready) in [("events", &by, 1), ("own", &by, 1), ("later", &by, 2), ("other", &None, 2)] {
+        assert_eq!(&reaches(&world, name), policy, "{name}");
+        world.route(name);
+        assert_eq!(world.described("rest").counts.ready, ready, "{name}");
+    }
+    assert_eq!(world.bound("rest"), (None, None), "a policy of exchanges is for no queue");
 }

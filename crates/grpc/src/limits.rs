@@ -55,6 +55,8 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// Longest pause after no endpoint could be reached.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Shortest time between two changes of the endpoint because it passes calls on.
+pub const LOOK_FURTHER_AFTER: Duration = Duration::from_millis(200);
 /// Calls and streams that a client puts on one connection before it opens another.
 pub const LANE_STREAMS_MAX: usize = 180;
 /// Connections that a client opens to one endpoint.

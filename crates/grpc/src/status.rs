@@ -24,6 +24,8 @@ pub const CODE_METADATA: &str = "recado-code";
 pub const HINT_METADATA: &str = "recado-hint";
 /// Trailing metadata: send the same again after this many milliseconds.
 pub const RETRY_METADATA: &str = "recado-retry-after-ms";
+/// Metadata of answers of a broker that passes requests on to another one: whoever knows several does well to ask that.
+pub(crate) const PASSED_ON_METADATA: &str = "recado-passed-on";
 /// The type of the detail that holds a `recado.v1.Problem`.
 pub const PROBLEM_TYPE_URL: &str = "type.googleapis.com/recado.v1.Problem";
 

@@ -4,8 +4,9 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Told, caller, caller_with, here, orders, published, ready, remote, start};
 use grpc::proto as pb;
@@ -258,6 +259,28 @@ async fn a_broker_that_answers_is_asked_again_without_a_pause() {
     for _ in 0..20 {
         assert_eq!(remote.submit(&caller(), purge()).await, Err(Unavailable::NoLeader.into()));
     }
+}
+
+#[tokio::test]
+async fn calls_go_to_the_broker_that_answers_by_itself() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let leading = start(Told::submitting(move |_, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        ready(Ok(purged()))
+    }))
+    .await;
+    let [first, second] = [start(Told::passing_on(Ok(purged()))).await, start(Told::passing_on(Ok(purged()))).await];
+    let remote = remote(&[first.url(), second.url(), leading.url()]);
+    let began = Instant::now();
+    while asked.load(Ordering::Relaxed) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody looked for the broker that answers");
+        remote.submit(&caller(), purge()).await.unwrap();
+    }
+    for _ in 0..20 {
+        remote.submit(&caller(), purge()).await.unwrap();
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 21);
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ fn consumer() -> Consumer {
             ready(Ok(stream))
         }),
         authenticated: Mutex::default(),
+        passes_on: false,
     });
     Consumer { deliveries, credit, opened, requests, backend }
 }
@@ -158,6 +159,7 @@ async fn a_failed_settle_is_told_as_it_was() {
             ready(Ok(stream))
         }),
         authenticated: Mutex::default(),
+        passes_on: false,
     });
     let running = start(backend).await;
     let stream = remote(&[running.url()]).deliver(&caller(), consume()).await.unwrap();
@@ -171,6 +173,7 @@ async fn a_consumer_that_cannot_open_is_told_why() {
         submit: Box::new(|_, _| panic!("nothing is submitted")),
         consume: Box::new(|_, _| ready(Err(Refusal::QueueNotFound { name: "default/orders".to_owned() }.into()))),
         authenticated: Mutex::default(),
+        passes_on: false,
     });
     let running = start(backend).await;
     let refused = remote(&[running.url()]).deliver(&caller(), consume()).await.err();

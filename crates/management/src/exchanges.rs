@@ -51,7 +51,7 @@ pub(crate) fn shown(exchange: &ExchangeDescription) -> Value {
         "auto_delete": settings.auto_delete,
         "internal": settings.internal,
         "arguments": arguments::shown(&settings.arguments),
-        "policy": null,
+        "policy": exchange.policy.as_ref().map(|name| name.as_str()),
         "user_who_performed_action": exchange.owner.as_ref().map_or("rmq-internal", |owner| owner.as_str()),
     })
 }

@@ -106,7 +106,7 @@ pub(crate) async fn set(
     let word = fields.text("apply-to")?.unwrap_or("all");
     let target = PolicyTarget::parse(word).ok_or_else(|| {
         Trouble::bad(format!(
-            "apply-to {word} is not supported: policies are for queues, classic_queues or quorum_queues"
+            "apply-to {word} is not supported: policies are for queues, classic_queues, quorum_queues, exchanges or all"
         ))
     })?;
     let priority = match fields.get("priority") {

@@ -76,6 +76,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Opens a stream of deliveries.
     fn consume(&self, caller: &Caller, request: Consume) -> Reply<Box<dyn Deliveries>>;
+
+    /// Whether it passes requests on to another broker at present: whoever can reach several had better ask that one.
+    fn passes_on(&self) -> bool {
+        false
+    }
 }
 
 /// Does one operation with its own types.

@@ -6,7 +6,7 @@
 //! Invariant: `check` of settings bounds everything before the log sees it.
 
 use crate::header::{HeaderValue, Headers, check_headers};
-use crate::name::{ExchangeName, ExchangeRef, NamespaceName, UserName};
+use crate::name::{ExchangeName, ExchangeRef, NamespaceName, PolicyName, UserName};
 use crate::number::Timestamp;
 use crate::page::{Page, PageRequest};
 use crate::refusal::Refusal;
@@ -153,6 +153,8 @@ pub struct ExchangeDescription {
     pub settings: ExchangeSettings,
     /// Bindings that leave it.
     pub bindings: u64,
+    /// The policy that applies to it.
+    pub policy: Option<PolicyName>,
 }
 
 /// Creates an exchange: done when it is there with equal settings, refused when they differ.

@@ -1,4 +1,4 @@
-//! Policies: settings that queues of fitting names have beside their own, for as long as the policy is there.
+//! Policies: settings that queues and exchanges of fitting names have beside their own, for as long as the policy is there.
 //!
 //! Of the policies of a namespace that fit a queue the one with the highest priority applies, and of equal ones the first by
 //! name. Where a queue has a bound or time of its own the smaller of both counts; where it has a place for dead letters of its
@@ -8,29 +8,31 @@
 
 use crate::binding::RoutingKey;
 use crate::header::{Headers, check_headers};
-use crate::limits::{DELIVERY_LIMIT_MAX, POLICY_PATTERN_BYTES_MAX};
+use crate::limits::{DELIVERY_LIMIT_MAX, EXPIRES_MS_MAX, POLICY_PATTERN_BYTES_MAX};
 use crate::name::{ExchangeName, NamespaceName, PolicyName};
 use crate::number::{ByteSize, Span};
 use crate::queue::{Overflow, QueueSettings};
 use crate::refusal::Refusal;
 
-/// Which queues a policy is for, beside the pattern of names.
+/// What a policy is for, beside the pattern of names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicyTarget {
-    /// All of them.
+    /// All queues.
     #[default]
     Queues,
-    /// Everything that a policy can be for, which is queues.
+    /// All queues and exchanges.
     All,
     /// Those that were not declared as quorum queues.
     Classic,
     /// Those that were declared as quorum queues.
     Quorum,
+    /// All exchanges, and no queue.
+    Exchanges,
 }
 
 impl PolicyTarget {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Queues, Self::All, Self::Classic, Self::Quorum];
+    pub const ALL: [Self; 5] = [Self::Queues, Self::All, Self::Classic, Self::Quorum, Self::Exchanges];
 
     /// The stable word for it.
     pub const fn word(self) -> &'static str {
@@ -39,6 +41,7 @@ impl PolicyTarget {
             Self::All => "all",
             Self::Classic => "classic_queues",
             Self::Quorum => "quorum_queues",
+            Self::Exchanges => "exchanges",
         }
     }
 
@@ -53,11 +56,17 @@ impl PolicyTarget {
             Self::Queues | Self::All => true,
             Self::Classic => !settings.is_quorum(),
             Self::Quorum => settings.is_quorum(),
+            Self::Exchanges => false,
         }
+    }
+
+    /// Whether it takes exchanges.
+    pub const fn takes_exchanges(self) -> bool {
+        matches!(self, Self::All | Self::Exchanges)
     }
 }
 
-/// What a policy gives to a queue.
+/// What a policy gives to a queue or an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicySettings {
     /// Most messages.
@@ -78,6 +87,10 @@ pub struct PolicySettings {
     pub consumer_timeout: Option<Span>,
     /// What a door wants to be remembered beyond that; not looked at.
     pub arguments: Headers,
+    /// How long a queue stays that nobody uses.
+    pub expires: Option<Span>,
+    /// Where an exchange sends what no binding of it fits.
+    pub alternate: Option<ExchangeName>,
 }
 
 /// The smaller of two, of which each may be absent.
@@ -99,6 +112,9 @@ impl PolicySettings {
         }
         if self.message_ttl == Some(Span::new(0)) || self.consumer_timeout == Some(Span::new(0)) {
             return Err(Refusal::invalid("message_ttl_ms", "a time is at least 1 ms; leave it out for none"));
+        }
+        if self.expires.is_some_and(|span| !(1..=EXPIRES_MS_MAX).contains(&span.get())) {
+            return Err(Refusal::invalid("expires_ms", "it must lie between 1 ms and ten years"));
         }
         check_headers("arguments", &self.arguments)
     }
@@ -123,6 +139,7 @@ impl PolicySettings {
             dead_letter_exchange: exchange,
             dead_letter_key: key,
             consumer_timeout: least(own.consumer_timeout, self.consumer_timeout),
+            expires: least(own.expires, self.expires),
             ..own.clone()
         }
     }
@@ -135,7 +152,7 @@ pub struct Policy {
     pub namespace: NamespaceName,
     /// Its name there.
     pub name: PolicyName,
-    /// A regular expression that the names of its queues fit: at most 1024 bytes.
+    /// A regular expression that the names of its queues and exchanges fit: at most 1024 bytes.
     pub pattern: String,
     /// Which of those.
     pub target: PolicyTarget,
@@ -146,13 +163,22 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Checks the length of the pattern and all settings.
+    /// Checks the length of the pattern, all settings, and whether the target can have them.
     ///
     /// # Errors
     /// `ArgumentInvalid` naming the field.
     pub fn check(&self) -> Result<(), Refusal> {
         if self.pattern.len() > POLICY_PATTERN_BYTES_MAX {
             return Err(Refusal::invalid("pattern", "at most 1024 bytes"));
+        }
+        let PolicySettings { alternate, arguments, .. } = &self.settings;
+        let of_exchanges =
+            PolicySettings { alternate: alternate.clone(), arguments: arguments.clone(), ..PolicySettings::default() };
+        if self.target == PolicyTarget::Exchanges && self.settings != of_exchanges {
+            return Err(Refusal::invalid("target", "exchanges are given an alternate exchange and nothing else"));
+        }
+        if alternate.is_some() && !self.target.takes_exchanges() {
+            return Err(Refusal::invalid("target", "an alternate exchange is for exchanges: say exchanges, or all"));
         }
         self.settings.check()
     }

@@ -31,7 +31,7 @@ impl State {
         match effect {
             Effect::Wake(source) => self.awaited.contains(&Awaited::Source(*source)),
             Effect::Appended(topic, _) => self.awaited.contains(&Awaited::Topic(*topic)),
-            Effect::Rebalanced(_) | Effect::Gone(_) => true,
+            Effect::Rebalanced(_) | Effect::Attend(_) | Effect::Gone(_) => true,
         }
     }
 }

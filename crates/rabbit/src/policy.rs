@@ -30,11 +30,13 @@ const PLACEMENT: [&str; 14] = [
     "stream-max-segment-size-bytes",
 ];
 /// Keys that are acted on.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 10] = [
+    "alternate-exchange",
     "consumer-timeout",
     "dead-letter-exchange",
     "dead-letter-routing-key",
     "delivery-limit",
+    "expires",
     "max-length",
     "max-length-bytes",
     "message-ttl",
@@ -57,7 +59,7 @@ fn text<'a>(definition: &'a Headers, name: &str) -> Result<Option<&'a str>, Wron
     value.as_text().map(Some).ok_or_else(|| wrong(name, "must be a text"))
 }
 
-/// What a definition gives to queues.
+/// What a definition gives to queues and exchanges.
 ///
 /// # Errors
 /// For a key that is not known or not supported, and for a value that is wrong.
@@ -90,6 +92,8 @@ pub fn policy_settings(definition: &Headers) -> Result<PolicySettings, Wrong> {
         dead_letter_key: text(definition, "dead-letter-routing-key")?.map(RoutingKey::parse).transpose()?,
         consumer_timeout: number(definition, "consumer-timeout")?.map(Span::new),
         arguments: definition.clone(),
+        expires: number(definition, "expires")?.map(Span::new),
+        alternate: text(definition, "alternate-exchange")?.map(ExchangeName::parse).transpose()?,
     })
 }
 
@@ -120,6 +124,8 @@ pub fn shown_policy(settings: &PolicySettings) -> Headers {
         ("dead-letter-exchange", settings.dead_letter_exchange.as_ref().map(|name| text(name.as_str()))),
         ("dead-letter-routing-key", settings.dead_letter_key.as_ref().map(|key| text(key.as_str()))),
         ("consumer-timeout", settings.consumer_timeout.map(|span| whole(span.get()))),
+        ("expires", settings.expires.map(|span| whole(span.get()))),
+        ("alternate-exchange", settings.alternate.as_ref().map(|name| text(name.as_str()))),
     ];
     told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -138,6 +144,8 @@ pub fn shown_effect(own: &QueueSettings, effective: &QueueSettings) -> Headers {
             .filter(|_| own.dead_letter_exchange != effective.dead_letter_exchange),
         dead_letter_key: effective.dead_letter_key.clone().filter(|_| own.dead_letter_key != effective.dead_letter_key),
         consumer_timeout: effective.consumer_timeout.filter(|_| own.consumer_timeout != effective.consumer_timeout),
+        expires: effective.expires.filter(|_| own.expires != effective.expires),
+        alternate: None,
         arguments: Headers::new(),
     };
     shown_policy(&changed)
@@ -175,8 +183,8 @@ mod tests {
     #[test]
     fn what_a_policy_cannot_do_here_is_refused_by_its_key() {
         for (name, value) in [
-            ("expires", HeaderValue::Integer(1)),
-            ("alternate-exchange", HeaderValue::Text("x".to_owned())),
+            ("expires", HeaderValue::Text("1".to_owned())),
+            ("max-age", HeaderValue::Text("7D".to_owned())),
             ("max-length", HeaderValue::Text("7".to_owned())),
             ("max-length", HeaderValue::Integer(-1)),
             ("overflow", HeaderValue::Text("spill".to_owned())),

@@ -17,6 +17,20 @@ const STEPS: &[Step] = &[
     ("tidy", &["cargo", "xtask", "tidy"], &[]),
     ("licences", &["cargo", "xtask", "licences"], &[]),
     ("clippy", &["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
+    (
+        "fuzz targets",
+        &[
+            "cargo",
+            "check",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target",
+            "--all-targets",
+        ],
+        &[],
+    ),
     ("test", &["cargo", "test", "--locked", "--workspace", "--no-fail-fast"], &[]),
     ("doc", &["cargo", "doc", "--locked", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
 ];

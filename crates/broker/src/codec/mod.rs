@@ -1,7 +1,7 @@
-//! The bytes of a batch as they lie in the log. Format: `docs/formats/batch.md`, version 2; version 1 is read.
+//! The bytes of a batch as they lie in the log. Format: `docs/formats/batch.md`, version 4; versions 1 and 2 are read, 3 there was none.
 //!
 //! ```text
-//! version u8 = 2 · now u64 · commands u32 · { principal · tag u8 · fields in the order listed in `action` }*
+//! version u8 = 4 · now u64 · commands u32 · { principal · tag u8 · fields in the order listed in `action` }*
 //! ```
 //! Every type lists its fields here, by hand and in order; nothing follows from how a Rust type is laid out.
 //! Invariant: `decode(encode(batch)) == batch`; bytes that are no batch are an error, never a panic.
@@ -24,7 +24,8 @@ use crate::command::{Batch, Command};
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::wire::{Reader, WireError, Writer};
 
-const VERSION: u8 = 2;
+/// The number of the state's version that has the same fields: `since` speaks of both.
+const VERSION: u8 = 4;
 const VERSION_OLDEST: u8 = 1;
 
 /// A type with a written-down form. Implemented field by field in this folder.

@@ -5,7 +5,7 @@ use model::policy::{DeletePolicy, Policy, PolicySettings, PolicyTarget, SetPolic
 use super::{Wire, fields, numbers};
 use crate::wire::{Reader, WireError, Writer};
 
-numbers!(PolicyTarget { 1 => Queues, 2 => Classic, 3 => Quorum, 4 => All });
+numbers!(PolicyTarget { 1 => Queues, 2 => Classic, 3 => Quorum, 4 => All, 5 => Exchanges });
 
 fields!(PolicySettings {
     max_messages,
@@ -17,6 +17,9 @@ fields!(PolicySettings {
     dead_letter_key,
     consumer_timeout,
     arguments,
+} since 4 {
+    expires,
+    alternate,
 });
 fields!(Policy { namespace, name, pattern, target, priority, settings });
 fields!(SetPolicy { policy });

@@ -14,6 +14,13 @@ use crate::limits::CONSUMERS_BACK_MS;
 use crate::outcome::Outcome;
 use crate::place::SourceId;
 
+/// When a queue goes that nobody consumes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ends {
+    auto_delete: bool,
+    expires: Option<Span>,
+}
+
 impl QueueEntry {
     /// Whether it matters to the queue that somebody consumes from it.
     pub(super) fn goes_unused(&self) -> bool {
@@ -22,15 +29,20 @@ impl QueueEntry {
 
     /// When it goes unless somebody consumes from it.
     pub(super) fn goes_at(&self) -> Option<Timestamp> {
-        let expires = |since: Timestamp| self.settings.expires.map(|span| since.after(span));
+        let (expires, back) = (self.settings.expires, Span::new(CONSUMERS_BACK_MS));
         match self.attendance {
             Attendance::Consumed => None,
-            Attendance::Unused(since) => expires(since),
+            Attendance::Unused(since) => expires.map(|span| since.after(span)),
             Attendance::Lost(since) => {
-                let lost = self.settings.auto_delete.then(|| since.after(Span::new(CONSUMERS_BACK_MS)));
-                lost.into_iter().chain(expires(since)).min()
+                let lost = self.settings.auto_delete.then_some(back);
+                lost.into_iter().chain(expires.map(|span| span.max(back))).min().map(|span| since.after(span))
             }
         }
+    }
+
+    /// What makes it go when nobody consumes from it.
+    pub(super) const fn ends(&self) -> Ends {
+        Ends { auto_delete: self.settings.auto_delete, expires: self.settings.expires }
     }
 }
 
@@ -78,6 +90,24 @@ impl Machine {
             entry.attendance = Attendance::Unused(now);
             self.reschedule_queue(queue);
         }
+    }
+
+    /// Counts anew from now on when a queue goes by other rules than before. Whoever consumed from one that stayed anyhow
+    /// is not known of: the leader is asked, and has a while to answer.
+    pub(super) fn attend(&mut self, queue: QueueId, before: Ends, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let entry = self.queues.get_mut(&queue).expect("the queue was found before");
+        if entry.ends() == before || !entry.goes_unused() {
+            return;
+        }
+        let was_watched = before.auto_delete || before.expires.is_some();
+        if !was_watched {
+            entry.attendance = Attendance::Lost(now);
+            effects.push(Effect::Attend(queue));
+        } else if matches!(entry.attendance, Attendance::Unused(_)) {
+            entry.attendance = Attendance::Unused(now);
+        }
+        self.reschedule_queue(queue);
     }
 
     /// A leadership begins: nobody is known to consume.

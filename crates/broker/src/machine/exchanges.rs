@@ -23,7 +23,8 @@ use super::find::user_id;
 use super::queues::{arguments, first_difference, or_none};
 use crate::command::Principal;
 use crate::outcome::Outcome;
-use crate::route::{Exchange, Exchanges, Rule, Target};
+use crate::policy::applying_to_exchange;
+use crate::route::{Exchange, Exchanges, Rule, Ruling, Target};
 
 impl Machine {
     pub(super) fn exchange(&self, exchange: &ExchangeRef) -> Option<&Exchange> {
@@ -59,8 +60,10 @@ impl Machine {
             let limit = EXCHANGES_PER_NAMESPACE_MAX;
             return Err(Refusal::LimitReached { what: "exchanges in a namespace", limit });
         }
-        let made = Exchange::new(settings.clone(), user_id(by), self.now);
-        self.exchanges_mut(&exchange.namespace).insert(exchange.name.clone(), made);
+        let mut made = Exchange::new(settings.clone(), user_id(by), self.now);
+        let namespace = self.namespaces.get_mut(&exchange.namespace).expect("the namespace was looked up above");
+        made.set_ruling(applying_to_exchange(&namespace.policies, exchange.name.as_str()).map(Ruling::of));
+        namespace.exchanges.insert(exchange.name.clone(), made);
         let description = self.describe_exchange(exchange);
         Ok(Outcome::response(Response::CreateExchange(Created { created: true, description })))
     }
@@ -154,7 +157,8 @@ impl Machine {
         let Some(found) = self.exchange(exchange) else {
             let settings = ExchangeSettings::of(ExchangeKind::Direct);
             let (owner, created_at) = (None, Timestamp::new(0));
-            return ExchangeDescription { exchange: exchange.clone(), owner, created_at, settings, bindings: 0 };
+            let exchange = exchange.clone();
+            return ExchangeDescription { exchange, owner, created_at, settings, bindings: 0, policy: None };
         };
         ExchangeDescription {
             exchange: exchange.clone(),
@@ -162,6 +166,7 @@ impl Machine {
             created_at: found.created_at(),
             settings: found.settings().clone(),
             bindings: u64::try_from(found.rules().count()).unwrap_or(u64::MAX),
+            policy: found.policy().cloned(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Policies: set, taken away, and what they make of queues.
+//! Policies: set, taken away, and what they make of queues and exchanges.
 //!
 //! A queue keeps the settings that it was made with; the settings in effect follow from those and from the policies of its
 //! namespace, and are made anew whenever either changes. They are in no checkpoint.
@@ -20,8 +20,9 @@ use crate::command::Principal;
 use crate::effect::Effect;
 use crate::outcome::Outcome;
 use crate::place::SourceId;
-use crate::policy::{Compiled, applying};
+use crate::policy::{Compiled, applying, applying_to_exchange};
 use crate::queue::Rules;
+use crate::route::Ruling;
 use crate::wire::{Reader, WireError, Writer};
 
 impl Machine {
@@ -71,10 +72,20 @@ impl Machine {
     fn rule_all(&mut self, namespace: &NamespaceName, effects: &mut Vec<Effect>) {
         let ids: Vec<QueueId> = self.namespaces[namespace].queues.values().copied().collect();
         for id in ids {
+            let before = self.queues[&id].ends();
             if self.rule(id) {
+                self.attend(id, before, effects);
                 effects.push(Effect::Wake(SourceId::Queue(id)));
             }
         }
+        self.rule_exchanges(namespace);
+    }
+
+    /// Looks at every exchange of a namespace again.
+    pub(super) fn rule_exchanges(&mut self, namespace: &NamespaceName) {
+        let namespace = self.namespaces.get_mut(namespace).expect("the namespace was looked up before");
+        let policies = &namespace.policies;
+        namespace.exchanges.rule(|name| applying_to_exchange(policies, name.as_str()).map(Ruling::of));
     }
 
     /// Puts the settings of a queue into effect, with the policy that applies to it; says whether anything changed.

@@ -102,9 +102,11 @@ impl Machine {
             self.note_dead_letter_user(source, namespace, old.dead_letter.as_ref(), settings.dead_letter.as_ref());
         }
         let entry = self.queues.get_mut(&id).expect("the queue was found above");
+        let before = entry.ends();
         entry.core.set_rules(Rules::from(&settings));
         (entry.settings, entry.ruled) = (settings, None);
         self.rule(id);
+        self.attend(id, before, effects);
         self.reschedule_queue(id);
         effects.push(Effect::Wake(SourceId::Queue(id)));
         Ok(Outcome::response(Response::AlterQueue(self.describe_queue_id(id))))

@@ -22,7 +22,7 @@ use crate::subscription::{Shared, Stream};
 use crate::topic::Topic;
 use crate::wire::{Reader, WireError, Writer};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const VERSION_OLDEST: u8 = 1;
 
 /// The sections of a state, in the order in which they are kept.
@@ -99,6 +99,8 @@ impl Machine {
         if sections.iter().any(|(name, _)| name == "exchanges") {
             read_all(find("exchanges")?, |reader| machine.read_exchanges(reader))?;
         }
+        let namespaces: Vec<_> = machine.namespaces.keys().cloned().collect();
+        namespaces.iter().for_each(|namespace| machine.rule_exchanges(namespace));
         Ok(machine)
     }
 

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use model::binding::{HeaderMatch, RoutingKey};
 use model::exchange::{ExchangeKind, ExchangeSettings};
 use model::header::Headers as Arguments;
+use model::name::{ExchangeName, PolicyName};
 use model::number::{Timestamp, UserId};
+use model::policy::Policy;
 use model::refusal::Refusal;
 
 use super::Target;
@@ -92,10 +94,28 @@ enum Table {
     Hash(Hash),
 }
 
+/// The policy that applies to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// Its name.
+    pub policy: PolicyName,
+    /// Where it sends what no binding fits, unless the exchange says so itself.
+    pub alternate: Option<ExchangeName>,
+}
+
+impl Ruling {
+    /// What a policy makes of exchanges.
+    pub fn of(policy: &Policy) -> Self {
+        Self { policy: policy.name.clone(), alternate: policy.settings.alternate.clone() }
+    }
+}
+
 /// One exchange.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exchange {
     settings: Box<ExchangeSettings>,
+    /// Follows from the policies of the namespace.
+    ruling: Option<Box<Ruling>>,
     owner: Option<UserId>,
     created_at: Timestamp,
     bindings: BTreeMap<Target, BTreeSet<Rule>>,
@@ -112,12 +132,28 @@ impl Exchange {
             ExchangeKind::Headers => Table::Headers(Headers::default()),
             ExchangeKind::ConsistentHash => Table::Hash(Hash::default()),
         };
-        Self { settings: Box::new(settings), owner, created_at, bindings: BTreeMap::new(), table }
+        Self { settings: Box::new(settings), ruling: None, owner, created_at, bindings: BTreeMap::new(), table }
     }
 
     /// How it behaves.
     pub const fn settings(&self) -> &ExchangeSettings {
         &self.settings
+    }
+
+    /// The policy that applies to it.
+    pub fn policy(&self) -> Option<&PolicyName> {
+        self.ruling.as_ref().map(|ruling| &ruling.policy)
+    }
+
+    /// Puts a policy into effect.
+    pub fn set_ruling(&mut self, ruling: Option<Ruling>) {
+        self.ruling = ruling.map(Box::new);
+    }
+
+    /// Where messages go that no binding fits: what it was created with comes before what a policy says.
+    pub fn alternate(&self) -> Option<&ExchangeName> {
+        let by_policy = || self.ruling.as_ref().and_then(|ruling| ruling.alternate.as_ref());
+        self.settings.alternate.as_ref().or_else(by_policy)
     }
 
     /// Who owns it.

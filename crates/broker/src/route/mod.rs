@@ -21,7 +21,7 @@ use model::name::ExchangeName;
 use model::number::{QueueId, TopicId, UserId};
 use model::refusal::Refusal;
 
-pub use exchange::{Exchange, Rule};
+pub use exchange::{Exchange, Rule, Ruling};
 pub use subject::Subject;
 
 /// Where a rule leads.
@@ -122,6 +122,11 @@ impl Exchanges {
         assert!(before.is_none(), "an exchange is added once");
     }
 
+    /// Puts policies into effect: the one that applies to each name.
+    pub fn rule(&mut self, applying: impl Fn(&ExchangeName) -> Option<Ruling>) {
+        self.exchanges.iter_mut().for_each(|(name, exchange)| exchange.set_ruling(applying(name)));
+    }
+
     /// Takes an exchange out, with the bindings that leave it or lead to it.
     pub fn remove(&mut self, name: &ExchangeName) {
         let Some(exchange) = self.exchanges.remove(name) else { return };
@@ -207,8 +212,7 @@ impl Exchanges {
                 continue;
             }
             let Some(exchange) = self.exchanges.get(&name) else { continue };
-            let settings = exchange.settings();
-            let pace = if settings.delays { Pace::Delayed } else { pace };
+            let pace = if exchange.settings().delays { Pace::Delayed } else { pace };
             let mut any = false;
             exchange.matching(subject, &mut |target| {
                 any = true;
@@ -219,7 +223,7 @@ impl Exchanges {
                 }
             });
             if !any {
-                ahead.extend(settings.alternate.clone().map(|name| (name, pace)));
+                ahead.extend(exchange.alternate().cloned().map(|name| (name, pace)));
             }
         }
         shores

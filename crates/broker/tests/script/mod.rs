@@ -119,6 +119,7 @@ impl World {
             .iter()
             .filter_map(|effect| match effect {
                 Effect::Rebalanced(_) => Some("rebalance"),
+                Effect::Attend(_) => Some("attend"),
                 Effect::Gone(_) => Some("gone"),
                 Effect::Wake(_) | Effect::Appended(..) => None,
             })

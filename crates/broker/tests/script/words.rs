@@ -279,6 +279,7 @@ impl Words {
                 let patch = QueuePatch {
                     max_messages: self.number("max").map(Some),
                     delivery_limit: self.small("limit"),
+                    expires: self.number("expires").map(|span| Some(Span::new(span))),
                     dead_letter: self.text("dead").map(|name| Some(QueueName::parse(&name).unwrap())),
                     ..QueuePatch::default()
                 };

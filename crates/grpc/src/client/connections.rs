@@ -1,11 +1,12 @@
 //! Connections to the brokers: one endpoint is preferred until it fails, then the next one.
 //! Each endpoint has lanes: connections that are opened when those before carry as many streams as a broker allows.
+//! An endpoint that passes calls on to another broker is left for the next one, until one answers by itself.
 //! Invariants: connections are made when first needed and remade by themselves; after a round in which no endpoint
 //! could be reached, calls fail at once for a pause that doubles up to a bound.
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::{Effect, RemoteSettings, answer};
 use crate::limits::{
     BACKOFF_FIRST, BACKOFF_MAX, CONNECT_TIMEOUT, CONNECT_TIMEOUT_AMONG, CONNECTION_WINDOW_BYTES,
     GRPC_MESSAGE_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_INTERVAL_AMONG, KEEPALIVE_TIMEOUT, KEEPALIVE_TIMEOUT_AMONG,
-    LANE_STREAMS_MAX, LANES_MAX, STREAM_WINDOW_BYTES,
+    LANE_STREAMS_MAX, LANES_MAX, LOOK_FURTHER_AFTER, STREAM_WINDOW_BYTES,
 };
 
 /// An endpoint or its authority cannot be used as it is written.
@@ -50,11 +51,19 @@ struct Open {
 }
 
 /// One connection, counted while it is used.
-pub(crate) struct Lane(Open);
+pub(crate) struct Lane {
+    open: Open,
+    passed_on: AtomicBool,
+}
 
 impl Lane {
+    /// Says that what was asked over it was passed on to another broker.
+    pub(crate) fn note_passed_on(&self) {
+        self.passed_on.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn client(&self) -> Grpc<Channel> {
-        Grpc::new(self.0.channel.clone())
+        Grpc::new(self.open.channel.clone())
             .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(GRPC_MESSAGE_BYTES_MAX)
     }
@@ -62,7 +71,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+        self.open.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -90,7 +99,7 @@ impl Target {
             }
         };
         lanes[at].streams.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Lane(lanes[at].clone()))
+        Arc::new(Lane { open: lanes[at].clone(), passed_on: AtomicBool::new(false) })
     }
 }
 
@@ -105,6 +114,8 @@ pub(crate) struct Connections {
     targets: Vec<Target>,
     preferred: AtomicUsize,
     pause: Mutex<Pause>,
+    /// When the endpoint was last changed because it passed a call on.
+    moved_on: Mutex<Option<Instant>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -118,7 +129,12 @@ impl Connections {
             return Err(EndpointInvalid { endpoint: String::new(), why });
         }
         let targets: Result<_, _> = settings.endpoints.iter().map(|text| target(text, settings)).collect();
-        Ok(Self { targets: targets?, preferred: AtomicUsize::new(0), pause: Mutex::default() })
+        Ok(Self {
+            targets: targets?,
+            preferred: AtomicUsize::new(0),
+            pause: Mutex::default(),
+            moved_on: Mutex::default(),
+        })
     }
 
     /// Makes a call, on the next endpoint when this one certainly did nothing, each once.
@@ -140,7 +156,7 @@ impl Connections {
             let lane = self.targets[at].lane();
             // Who waits for a connection is told of its failure with the first, not after a try for each. What was sent
             // went over a connection before that one, and has heard of its end.
-            let missed = lane.0.missed.notified();
+            let missed = lane.open.missed.notified();
             let outcome = tokio::select! {
                 biased;
                 outcome = call(Arc::clone(&lane)) => Some(outcome),
@@ -149,11 +165,14 @@ impl Connections {
             let failure = match outcome {
                 Some(Ok(answer)) => {
                     self.reached();
+                    if lane.passed_on.load(Ordering::Relaxed) {
+                        self.look_further(at);
+                    }
                     return Ok(answer);
                 }
                 Some(Err(status)) => {
                     if answer::never_sent(&status) {
-                        lane.0.missed.notify_waiters();
+                        lane.open.missed.notify_waiters();
                     }
                     answer::failure_of(&status, effect)
                 }
@@ -184,6 +203,16 @@ impl Connections {
         let next = (at + 1) % self.targets.len();
         // When it has moved already there is nothing to do.
         let _ = self.preferred.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The endpoint passed a call on: the next one may be where it went. Bounded, for there may be none.
+    fn look_further(&self, at: usize) {
+        let mut moved_on = locked(&self.moved_on);
+        let now = Instant::now();
+        if self.targets.len() > 1 && moved_on.is_none_or(|moved| now.duration_since(moved) >= LOOK_FURTHER_AFTER) {
+            *moved_on = Some(now);
+            self.prefer_after(at);
+        }
     }
 
     fn reached(&self) {

@@ -25,6 +25,7 @@ use tonic_prost::ProstCodec;
 
 use crate::limits::ANSWER_TIMEOUT;
 use crate::proto as pb;
+use crate::status::PASSED_ON_METADATA;
 use crate::translate::{Wire, missing};
 
 use connections::Connections;
@@ -128,7 +129,11 @@ impl RemoteBackend {
                 let mut client = lane.client();
                 answer::ready(&mut client).await?;
                 let codec = ProstCodec::<Q, A>::default();
-                client.unary(request(), PathAndQuery::from_static(path), codec).await.map(tonic::Response::into_inner)
+                let answer = client.unary(request(), PathAndQuery::from_static(path), codec).await?;
+                if answer.metadata().contains_key(PASSED_ON_METADATA) {
+                    lane.note_passed_on();
+                }
+                Ok(answer.into_inner())
             })
             .await
     }

@@ -15,7 +15,7 @@ use tonic::metadata::MetadataMap;
 use tonic::server::NamedService;
 
 use super::identity;
-use crate::status::status;
+use crate::status::{PASSED_ON_METADATA, status};
 
 /// The one path that needs no caller.
 const OPEN_PATH: &str = "/recado.v1.Access/Authenticate";
@@ -59,13 +59,17 @@ where
             if request.uri().path() == OPEN_PATH {
                 return service.call(request).await;
             }
-            match caller(backend.as_ref(), &mut request).await {
+            let mut response = match caller(backend.as_ref(), &mut request).await {
                 Ok(caller) => {
                     request.extensions_mut().insert(caller);
-                    service.call(request).await
+                    service.call(request).await?
                 }
-                Err(failure) => Ok(status(&failure).into_http()),
+                Err(failure) => status(&failure).into_http(),
+            };
+            if backend.passes_on() {
+                response.headers_mut().insert(PASSED_ON_METADATA, http::HeaderValue::from_static("1"));
             }
+            Ok(response)
         })
     }
 }

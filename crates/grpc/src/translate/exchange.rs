@@ -34,6 +34,7 @@ messages! {
         created_at = created_at_ms;
         settings = settings, Required;
         bindings = bindings;
+        policy = policy;
     }
     CreateExchange = CreateExchangeRequest { exchange = exchange, Required; settings = settings, Required; }
     CreatedExchange = CreatedExchange { created = created; description = description, Required; }

@@ -6,7 +6,7 @@ use model::policy::{DeletePolicy, ListPolicies, Policies, Policy, PolicySettings
 use super::{OrDefault, Required, enumeration, messages};
 
 enumeration! {
-    PolicyTarget, unset Queues { Queues All Classic Quorum }
+    PolicyTarget, unset Queues { Queues All Classic Quorum Exchanges }
 }
 
 messages! {
@@ -20,6 +20,8 @@ messages! {
         dead_letter_key = dead_letter_key;
         consumer_timeout = consumer_timeout_ms;
         arguments = arguments;
+        expires = expires_ms;
+        alternate = alternate;
     }
     Policy = Policy {
         namespace = namespace;

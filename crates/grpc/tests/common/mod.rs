@@ -37,15 +37,26 @@ pub struct Told {
     pub submit: Box<Submit>,
     pub consume: Box<Open>,
     pub authenticated: Mutex<Vec<(Credentials, Origin)>>,
+    pub passes_on: bool,
 }
 
 impl Told {
     pub fn submitting(submit: impl Fn(Caller, Request) -> Reply<Response> + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::with(submit))
+    }
+
+    /// One that passes on what it is asked, and brings this answer.
+    pub fn passing_on(result: Result<Response, Failure>) -> Arc<Self> {
+        Arc::new(Self { passes_on: true, ..Self::with(move |_, _| ready(result.clone())) })
+    }
+
+    fn with(submit: impl Fn(Caller, Request) -> Reply<Response> + Send + Sync + 'static) -> Self {
+        Self {
             submit: Box::new(submit),
             consume: Box::new(|_, _| Box::pin(std::future::pending())),
             authenticated: Mutex::default(),
-        })
+            passes_on: false,
+        }
     }
 
     pub fn answering(result: Result<Response, Failure>) -> Arc<Self> {
@@ -72,6 +83,10 @@ impl Backend for Told {
 
     fn consume(&self, caller: &Caller, request: Consume) -> Reply<Box<dyn Deliveries>> {
         (self.consume)(caller.clone(), request)
+    }
+
+    fn passes_on(&self) -> bool {
+        self.passes_on
     }
 }
 

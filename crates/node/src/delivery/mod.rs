@@ -81,6 +81,7 @@ impl Runtime {
                 Effect::Wake(source) => self.serve(source),
                 Effect::Appended(topic, _) => self.notify(topic),
                 Effect::Rebalanced(source) => self.notify_followers(source),
+                Effect::Attend(queue) => self.attend(SourceId::Queue(queue)),
                 Effect::Gone(source) => self.end(source),
             }
         }
@@ -225,6 +226,14 @@ impl Runtime {
                 let seat = members::Seat { source, subscription, member, session };
                 Ok(Box::new(MemberDeliveries::new(self.clone(), caller.clone(), seat, request.credit)))
             }
+        }
+    }
+
+    /// Tells the machine that a queue is used, if it is.
+    fn attend(&self, source: SourceId) {
+        let sources = self.sources();
+        if sources.get(&source).is_some_and(Takers::is_consumed) {
+            self.note_use(source, Usage::Consumed);
         }
     }
 

@@ -236,4 +236,8 @@ impl Backend for Doors {
         let unanswered = Unavailable::NoLeader;
         Box::pin(async move { this.ask(unanswered, |backend| backend.consume(&caller, request.clone())).await })
     }
+
+    fn passes_on(&self) -> bool {
+        leading(&self.0.slot, Need::Log).is_none()
+    }
 }

@@ -90,6 +90,7 @@ fn describe(session: &Session, description: ExchangeDescription) -> Result<(), C
             ("delays", document.settings.delays.to_string()),
             ("alternate", or_dash(document.settings.alternate.as_ref().map(|name| &name.0))),
             ("bindings", document.bindings.to_string()),
+            ("policy", or_dash(document.policy.as_ref().map(|name| &name.0))),
         ]
     })
 }

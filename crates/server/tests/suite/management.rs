@@ -28,6 +28,7 @@ macro_rules! management_suite {
             a_stream_is_a_topic,
             connections_are_seen_and_closed,
             a_policy_stands_beside_what_queues_say,
+            a_policy_lets_queues_expire_and_catches_what_no_binding_fits,
         );
     };
 }
@@ -311,7 +312,10 @@ pub(crate) fn definitions_come_back_as_they_went_out(world: &World) {
 pub(crate) fn what_cannot_be_had_stops_an_import(world: &World) {
     let (mut api, host) = (admin(world), host(world));
     for (definitions, named) in [
-        (json!({"policies": [{"name": "p", "vhost": "/", "pattern": "", "definition": {"expires": 1}}]}), "policy 'p'"),
+        (
+            json!({"policies": [{"name": "p", "vhost": "/", "pattern": "", "definition": {"max-age": "7D"}}]}),
+            "policy 'p'",
+        ),
         (json!({"parameters": [{"name": "p"}]}), "parameters"),
         (json!({"topic_permissions": [{"user": "u"}]}), "topic permissions"),
         (json!({"queues": [{"name": "q", "vhost": "nowhere", "durable": true, "arguments": {}}]}), "queue 'q'"),
@@ -546,7 +550,7 @@ pub(crate) fn a_policy_stands_beside_what_queues_say(world: &World) {
     for wrong in [
         json!({"pattern": "(", "definition": {"max-length": 1}}),
         json!({"pattern": "", "definition": {}}),
-        json!({"pattern": "", "definition": {"expires": 1}}),
+        json!({"pattern": "", "definition": {"max-age": "7D"}}),
         json!({"pattern": "", "apply-to": "exchanges", "definition": {"max-length": 1}}),
         json!({"pattern": "", "priority": "high", "definition": {"max-length": 1}}),
         json!({"definition": {"max-length": 1}}),
@@ -555,4 +559,32 @@ pub(crate) fn a_policy_stands_beside_what_queues_say(world: &World) {
     }
     let (person, _) = world.user(&["developer"]);
     world.management(&person).put(&policy("theirs"), &bounds).ok(401);
+}
+
+pub(crate) fn a_policy_lets_queues_expire_and_catches_what_no_binding_fits(world: &World) {
+    let (mut api, host) = (admin(world), host(world));
+    let policy = |name: &str| format!("/api/policies/{host}/{name}");
+    let short = json!({"pattern": "^short", "apply-to": "queues", "definition": {"expires": 200}});
+    api.put(&policy("short"), &short).ok(201);
+    api.put(&format!("/api/queues/{host}/short"), &json!({})).ok(201);
+    api.put(&format!("/api/queues/{host}/rest"), &json!({})).ok(201);
+    eventually("the queue is gone", || (api.get(&format!("/api/queues/{host}/short")).status == 404).then_some(()));
+    api.put(&format!("/api/exchanges/{host}/events"), &json!({"type": "topic"})).ok(201);
+    api.post(&format!("/api/bindings/{host}/e/amq.fanout/q/rest"), &json!({})).ok(201);
+    let publish = |api: &mut Client| {
+        let message = json!({"routing_key": "a.b", "payload": "x", "payload_encoding": "string", "properties": {}});
+        api.post(&format!("/api/exchanges/{host}/events/publish"), &message).ok(200)["routed"].clone()
+    };
+    assert_eq!(publish(&mut api), false);
+    let catch =
+        json!({"pattern": "^events$", "apply-to": "exchanges", "definition": {"alternate-exchange": "amq.fanout"}});
+    api.put(&policy("catch"), &catch).ok(201);
+    assert_eq!(api.get(&policy("catch")).ok(200)["definition"], catch["definition"]);
+    assert_eq!(publish(&mut api), true);
+    assert_eq!(api.get(&format!("/api/exchanges/{host}/events")).ok(200)["policy"], "catch");
+    assert_eq!(world.admin().get(&format!("/v1/namespaces/{host}/exchanges/events")).ok(200)["policy"], "catch");
+    let rest = world.admin().get(&format!("/v1/namespaces/{host}/policies")).ok(200)["policies"][0].clone();
+    assert_eq!((&rest["target"], &rest["settings"]["alternate"]), (&json!("exchanges"), &json!("amq.fanout")));
+    api.delete(&policy("catch")).ok(204);
+    assert_eq!(publish(&mut api), false);
 }

@@ -7,6 +7,7 @@
 mod amqp;
 mod grpc;
 mod http;
+mod nodes;
 mod process;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 pub(crate) use amqp::{Amqp, Came, Closed, Confirmed, connect, short};
 pub(crate) use grpc::{Grpc, Stream};
 pub(crate) use http::{Answer, Client, Event, Events};
+use nodes::Nodes;
 pub(crate) use process::Process;
 
 /// Longest wait for anything that must come.
@@ -36,12 +38,20 @@ pub(crate) enum Shape {
     Serve,
     /// A gateway in front of a broker.
     Gateway,
+    /// A gateway in front of three nodes, of which one that does not lead is killed and started again every ten seconds.
+    Harmed,
+}
+
+/// What keeps the messages.
+enum Brokers {
+    One(Process),
+    Three(Nodes),
 }
 
 /// A running system.
 pub(crate) struct World {
-    broker: Process,
     gateway: Option<Process>,
+    brokers: Brokers,
     shape: Shape,
     http: SocketAddr,
     admin: Client,
@@ -57,19 +67,43 @@ impl World {
     pub(crate) fn new(shape: Shape) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("password"), format!("{PASSWORD}\n")).unwrap();
-        let (broker, gateway) = start(&home, shape);
-        let http = gateway.as_ref().unwrap_or(&broker).http.unwrap();
-        let nobody = Client::nobody(http);
-        let admin = nobody.with_token(&login(&nobody, "admin", PASSWORD));
-        Self { broker, gateway, shape, http, admin, home }
+        let (brokers, gateway) = start(&home, shape);
+        let mut world = Self { gateway, brokers, shape, http: NOWHERE, admin: Client::nobody(NOWHERE), home };
+        world.http = world.front().http.unwrap();
+        world.admin = world.nobody().with_token(&login(&world.nobody(), "admin", PASSWORD));
+        world
     }
 
     /// A broker without administrator, and its claim token.
     pub(crate) fn unclaimed() -> (Self, String) {
         let home = tempfile::tempdir().unwrap();
-        let (broker, gateway) = start(&home, Shape::Serve);
-        let (http, claim) = (broker.http.unwrap(), broker.claim.clone().unwrap());
-        (Self { broker, gateway, shape: Shape::Serve, http, admin: Client::nobody(http), home }, claim)
+        let (brokers, gateway) = start(&home, Shape::Serve);
+        let mut world =
+            Self { gateway, brokers, shape: Shape::Serve, http: NOWHERE, admin: Client::nobody(NOWHERE), home };
+        world.http = world.front().http.unwrap();
+        world.admin = world.nobody();
+        let claim = world.broker().claim.clone().unwrap();
+        (world, claim)
+    }
+
+    /// The only broker.
+    fn broker(&self) -> &Process {
+        match &self.brokers {
+            Brokers::One(broker) => broker,
+            Brokers::Three(_) => panic!("there are three"),
+        }
+    }
+
+    fn broker_mut(&mut self) -> &mut Process {
+        match &mut self.brokers {
+            Brokers::One(broker) => broker,
+            Brokers::Three(_) => panic!("there are three"),
+        }
+    }
+
+    /// Where clients go.
+    fn front(&self) -> &Process {
+        self.gateway.as_ref().unwrap_or_else(|| self.broker())
     }
 
     /// The world that tests running at the same time share.
@@ -124,17 +158,17 @@ impl World {
 
     /// The gRPC door that clients use.
     pub(crate) fn grpc_door(&self) -> String {
-        format!("http://{}", self.gateway.as_ref().unwrap_or(&self.broker).grpc.unwrap())
+        format!("http://{}", self.front().grpc.unwrap())
     }
 
     /// The AMQP door that clients use.
     pub(crate) fn amqp_door(&self) -> SocketAddr {
-        self.gateway.as_ref().unwrap_or(&self.broker).amqp.unwrap()
+        self.front().amqp.unwrap()
     }
 
     /// The same client at the management API.
     pub(crate) fn management(&self, client: &Client) -> Client {
-        client.at(self.gateway.as_ref().unwrap_or(&self.broker).management.unwrap())
+        client.at(self.front().management.unwrap())
     }
 
     /// A connection of a user to the AMQP door.
@@ -144,7 +178,7 @@ impl World {
 
     /// The gRPC door of the broker itself.
     pub(crate) fn grpc(&self) -> String {
-        format!("http://{}", self.broker.grpc.unwrap())
+        format!("http://{}", self.broker().grpc.unwrap())
     }
 
     /// A client of the gRPC door that shows the token of another client.
@@ -163,30 +197,30 @@ impl World {
             gateway.terminate();
             gateway.ended_well();
         }
-        self.broker.terminate();
-        self.broker.ended_well();
+        self.broker().terminate();
+        self.broker_mut().ended_well();
     }
 
     /// Asks the broker to end, without waiting for it.
     pub(crate) fn terminate(&self) {
-        self.broker.terminate();
+        self.broker().terminate();
     }
 
     /// Waits for the end of the broker, which must be a success.
     pub(crate) fn ended_well(&mut self) {
-        self.broker.ended_well();
+        self.broker_mut().ended_well();
     }
 
     /// Takes the broker's life at once.
     pub(crate) fn kill(&mut self) {
-        self.broker.kill();
+        self.broker_mut().kill();
     }
 
     /// Starts again on the same folder; how long it took until it serves.
     pub(crate) fn start_again(&mut self) -> Duration {
         let started = Instant::now();
-        (self.broker, self.gateway) = start(&self.home, self.shape);
-        self.http = self.gateway.as_ref().unwrap_or(&self.broker).http.unwrap();
+        (self.brokers, self.gateway) = start(&self.home, self.shape);
+        self.http = self.front().http.unwrap();
         let took = started.elapsed();
         self.admin = self.admin.at(self.http);
         took
@@ -195,7 +229,7 @@ impl World {
     /// What the processes said on standard error.
     pub(crate) fn log(&self) -> String {
         let read = |name: &str| std::fs::read_to_string(self.home.path().join(name)).unwrap_or_default();
-        format!("{}{}", read("broker.log"), read("gateway.log"))
+        ["broker.log", "node-0.log", "node-1.log", "node-2.log", "gateway.log"].map(read).concat()
     }
 }
 
@@ -210,7 +244,27 @@ impl Drop for Report<'_> {
     }
 }
 
-fn start(home: &TempDir, shape: Shape) -> (Process, Option<Process>) {
+/// No address yet.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+fn start(home: &TempDir, shape: Shape) -> (Brokers, Option<Process>) {
+    let brokers = match shape {
+        Shape::Harmed => Brokers::Three(Nodes::start(home.path())),
+        Shape::Serve | Shape::Gateway => Brokers::One(start_broker(home, shape)),
+    };
+    let urls = match &brokers {
+        Brokers::One(_) if shape == Shape::Serve => return (brokers, None),
+        Brokers::One(broker) => format!("http://{}", broker.grpc.unwrap()),
+        Brokers::Three(nodes) => nodes.brokers.clone(),
+    };
+    let free = "127.0.0.1:0";
+    let mut words = vec!["gateway", "--brokers", &urls, "--http", free, "--grpc", free, "--amqp", free];
+    words.extend(["--management", free, "--log", "warn"]);
+    let gateway = Process::start(home.path(), "gateway.log", &words);
+    (brokers, Some(gateway))
+}
+
+fn start_broker(home: &TempDir, shape: Shape) -> Process {
     let data = home.path().join("data");
     let password = home.path().join("password");
     let (data, password) = (data.to_str().unwrap(), password.to_str().unwrap());
@@ -222,16 +276,7 @@ fn start(home: &TempDir, shape: Shape) -> (Process, Option<Process>) {
     if home.path().join("password").exists() {
         words.extend(["--admin-password-file", password]);
     }
-    let broker = Process::start(home.path(), "broker.log", &words);
-    if shape == Shape::Serve {
-        return (broker, None);
-    }
-    let brokers = format!("http://{}", broker.grpc.unwrap());
-    let free = "127.0.0.1:0";
-    let mut words = vec!["gateway", "--brokers", &brokers, "--http", free, "--grpc", free, "--amqp", free];
-    words.extend(["--management", free, "--log", "warn"]);
-    let gateway = Process::start(home.path(), "gateway.log", &words);
-    (broker, Some(gateway))
+    Process::start(home.path(), "broker.log", &words)
 }
 
 fn login(nobody: &Client, user: &str, password: &str) -> String {

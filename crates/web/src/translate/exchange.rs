@@ -65,6 +65,7 @@ impl From<ExchangeDescription> for wire::ExchangeDescription {
             created_at: found.created_at.get(),
             settings: found.settings.into(),
             bindings: found.bindings,
+            policy: found.policy.map(|name| name.as_str().into()),
         }
     }
 }

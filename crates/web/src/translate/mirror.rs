@@ -36,6 +36,6 @@ mirror!(wire::ResourceKind, access::ResourceKind, Queue Topic Exchange Broker);
 mirror!(wire::ExchangeKind, exchange::ExchangeKind, Direct Fanout Topic Headers ConsistentHash);
 mirror!(wire::HashProperty, exchange::HashProperty, MessageId CorrelationId MadeAt);
 mirror!(wire::Fate, binding::Fate, Taken Dropped Returned Refused);
-mirror!(wire::PolicyTarget, policy::PolicyTarget, Queues All Classic Quorum);
+mirror!(wire::PolicyTarget, policy::PolicyTarget, Queues All Classic Quorum Exchanges);
 mirror!(wire::Effect, access::Effect, Allow Deny);
 mirror!(wire::TokenKind, access::TokenKind, Session Api);

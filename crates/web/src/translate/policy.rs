@@ -40,6 +40,8 @@ impl TryFrom<wire::PolicySettings> for PolicySettings {
             dead_letter_key: settings.dead_letter_key.as_deref().map(RoutingKey::parse).transpose()?,
             consumer_timeout: settings.consumer_timeout_ms.map(Span::new),
             arguments: settings.arguments.try_into()?,
+            expires: settings.expires_ms.map(Span::new),
+            alternate: settings.alternate.map(|name| ExchangeName::parse_word(&name.0)).transpose()?,
         })
     }
 }
@@ -56,6 +58,8 @@ impl From<PolicySettings> for wire::PolicySettings {
             dead_letter_key: settings.dead_letter_key.map(|key| key.as_str().to_owned()),
             consumer_timeout_ms: settings.consumer_timeout.map(Span::get),
             arguments: settings.arguments.into(),
+            expires_ms: settings.expires.map(Span::get),
+            alternate: settings.alternate.map(|name| name.word().into()),
         }
     }
 }

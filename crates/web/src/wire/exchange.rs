@@ -99,6 +99,8 @@ pub struct ExchangeDescription {
     pub settings: ExchangeSettings,
     /// Bindings that leave it.
     pub bindings: u64,
+    /// The policy that applies to it.
+    pub policy: Option<Name>,
 }
 
 /// What kind of thing a binding leads to.

@@ -1,4 +1,4 @@
-//! Policies: settings that queues of fitting names have beside their own.
+//! Policies: settings that queues and exchanges of fitting names have beside their own.
 //! Invariant: a request refuses unknown fields; what a policy does not give is null.
 //! Translated by `translate::policy`.
 
@@ -8,22 +8,24 @@ use utoipa::{IntoParams, ToSchema};
 use super::object::object;
 use super::{Headers, Name, Overflow, QueueSettings};
 
-/// Which queues a policy is for, beside the pattern of names.
+/// What a policy is for, beside the pattern of names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyTarget {
-    /// All of them.
+    /// All queues.
     #[default]
     Queues,
-    /// Everything that a policy can be for, which is queues.
+    /// All queues and exchanges.
     All,
     /// Those that were not declared as quorum queues.
     Classic,
     /// Those that were declared as quorum queues.
     Quorum,
+    /// All exchanges, and no queue.
+    Exchanges,
 }
 
-/// What a policy gives to a queue.
+/// What a policy gives to a queue or an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicySettings {
@@ -51,6 +53,11 @@ pub struct PolicySettings {
     pub consumer_timeout_ms: Option<u64>,
     /// Kept and not looked at.
     pub arguments: Headers,
+    /// How long a queue stays that nobody uses.
+    #[schema(minimum = 1, maximum = 316_224_000_000_u64)]
+    pub expires_ms: Option<u64>,
+    /// Where an exchange sends what no binding of it fits, unless it was created with such a place.
+    pub alternate: Option<Name>,
 }
 
 /// A policy, under the name of its path.
@@ -58,7 +65,7 @@ pub struct PolicySettings {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"pattern": "^orders\\.", "settings": {"max_messages": 100_000}}))]
 pub struct PolicyRequest {
-    /// A regular expression that the names of its queues fit.
+    /// A regular expression that the names of its queues and exchanges fit.
     #[schema(max_length = 1024)]
     pub pattern: String,
     /// Which of those.
@@ -77,7 +84,7 @@ pub struct PolicyRequest {
 pub struct Policy {
     /// Its name.
     pub name: Name,
-    /// A regular expression that the names of its queues fit.
+    /// A regular expression that the names of its queues and exchanges fit.
     pub pattern: String,
     /// Which of those.
     pub target: PolicyTarget,

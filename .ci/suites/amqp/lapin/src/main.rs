@@ -1,5 +1,5 @@
 //! The whole scenario with lapin: topology, confirms in flight, requeue, dead letter, delay, a message that nobody wants,
-//! and its own recovery after the broker is killed in the middle of publishing and consuming.
+//! and new connections after the broker is killed in the middle of publishing and consuming.
 //! Called as: scenario URL RESTART, where RESTART is a command that kills the broker and starts it again.
 
 use std::collections::BTreeSet;
@@ -40,7 +40,8 @@ async fn consume(channel: &Channel, queue: &str) -> Outcome<Consumer> {
 
 async fn publish(channel: &Channel, exchange: &str, key: &str, body: &str, properties: BasicProperties) -> Outcome<()> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let confirm = channel.basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties).await?.await?;
+    let confirm =
+        channel.basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties).await?.await?;
     match confirm.is_ack() && confirm.take_message().is_none() {
         true => Ok(()),
         false => Err("the message was not taken".into()),
@@ -70,7 +71,8 @@ async fn topology(channel: &Channel) -> Outcome<()> {
 
 async fn requeued_and_dead(channel: &Channel) -> Outcome<()> {
     let headers = table([("number", AMQPValue::LongInt(7)), ("text", text("é"))]);
-    let sent = BasicProperties::default().with_headers(headers.clone()).with_delivery_mode(2).with_message_id("m".into());
+    let sent =
+        BasicProperties::default().with_headers(headers.clone()).with_delivery_mode(2).with_message_id("m".into());
     publish(channel, "lapin", "eu.de", "hello", sent.clone()).await?;
     let mut work = consume(channel, "lapin-work").await?;
     let first = next(&mut work).await?;
@@ -107,60 +109,90 @@ async fn unwanted(channel: &Channel) -> Outcome<()> {
     Ok(())
 }
 
+/// A connection of its own to a broker that may just be starting, and a channel on it.
+async fn connected(url: &str) -> Outcome<(Connection, Channel)> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let opened = async {
+            let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            lapin::Result::Ok((connection, channel))
+        };
+        match opened.await {
+            Ok(opened) => return Ok(opened),
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// Publishes what waits until the connection breaks, and takes out what is confirmed.
+async fn publish_waiting(channel: &Channel, waiting: &mut BTreeSet<u32>) -> lapin::Result<()> {
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let mut confirms = Vec::new();
+    let mut broken = None;
+    for &number in &*waiting {
+        let (options, body) = (BasicPublishOptions::default(), number.to_string());
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        match channel.basic_publish("lapin".into(), "eu.x".into(), options, body.as_bytes(), properties).await {
+            Ok(confirm) => confirms.push((number, confirm)),
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
+        }
+    }
+    for (number, confirm) in confirms {
+        if confirm.await?.is_ack() {
+            waiting.remove(&number);
+        }
+    }
+    broken.map_or(Ok(()), Err)
+}
+
 /// Publishes every number, each until it is confirmed.
-async fn produce(channel: Channel) -> Outcome<()> {
+async fn produce(url: String) -> Outcome<()> {
     let mut waiting: BTreeSet<u32> = (0..MESSAGES).collect();
     while !waiting.is_empty() {
-        let mut confirms = Vec::new();
-        for &number in &waiting {
-            let (options, body) = (BasicPublishOptions::default(), number.to_string());
-            let properties = BasicProperties::default().with_delivery_mode(2);
-            let sent = channel.basic_publish("lapin".into(), "eu.x".into(), options, body.as_bytes(), properties).await;
-            match sent {
-                Ok(confirm) => confirms.push((number, confirm)),
-                Err(error) => {
-                    channel.wait_for_recovery(error).await?;
-                    break;
-                }
-            }
-        }
-        for (number, confirm) in confirms {
-            match confirm.await {
-                Ok(confirm) if confirm.is_ack() => drop(waiting.remove(&number)),
-                Ok(_) => {}
-                Err(error) => channel.wait_for_recovery(error).await?,
-            }
+        let (connection, channel) = connected(&url).await?;
+        if publish_waiting(&channel, &mut waiting).await.is_ok() {
+            connection.close(200, "done".into()).await?;
         }
     }
     Ok(())
 }
 
-/// Takes until every number has come.
-async fn take(channel: Channel) -> Outcome<()> {
+/// Takes until the connection breaks or every number has come.
+async fn take_some(channel: &Channel, seen: &mut BTreeSet<u32>) -> Outcome<()> {
     channel.basic_qos(50, BasicQosOptions::default()).await?;
-    let mut consumer = consume(&channel, "lapin-work").await?;
-    let mut seen = BTreeSet::new();
+    let mut consumer = consume(channel, "lapin-work").await?;
     while seen.len() < usize::try_from(MESSAGES)? {
-        let came = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await?.ok_or("the deliveries ended")?;
-        match came {
-            Ok(delivery) => {
-                seen.insert(std::str::from_utf8(&delivery.data)?.parse::<u32>()?);
-                // An ack that is lost with its connection: the message comes again.
-                let _ = delivery.ack(BasicAckOptions::default()).await;
-            }
-            Err(error) => channel.wait_for_recovery(error).await?,
-        }
+        let delivery = next(&mut consumer).await?;
+        seen.insert(std::str::from_utf8(&delivery.data)?.parse::<u32>()?);
+        delivery.ack(BasicAckOptions::default()).await?;
     }
     Ok(())
 }
 
+/// Takes until every number has come; an ack that is lost with its connection lets its message come again.
+async fn take(url: String) -> Outcome<()> {
+    let mut seen = BTreeSet::new();
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
+        let (_connection, channel) = connected(&url).await?;
+        match take_some(&channel, &mut seen).await {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Kills the broker while messages go in and out, and starts it again. The client connects anew by itself: the recovery
+/// that lapin has can stand still when a connection ends while frames are waiting to be read.
 async fn restart(url: &str, command: &str) -> Outcome<()> {
-    let properties = ConnectionProperties::default().enable_auto_recover();
-    let connection = Connection::connect(url, properties).await?;
-    let (out, into) = (connection.create_channel().await?, connection.create_channel().await?);
-    out.confirm_select(ConfirmSelectOptions::default()).await?;
-    let producing = tokio::spawn(produce(out));
-    let taking = tokio::spawn(take(into));
+    let producing = tokio::spawn(produce(url.to_owned()));
+    let taking = tokio::spawn(take(url.to_owned()));
     let status = tokio::process::Command::new("bash").args(["-c", command]).status().await?;
     assert!(status.success(), "the broker starts again");
     producing.await??;

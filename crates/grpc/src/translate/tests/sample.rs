@@ -374,7 +374,7 @@ structs! {
     LeaveSubscription { subscription member }
     ExchangeRef { namespace name }
     ExchangeSettings { kind durable auto_delete internal delays alternate hash_on arguments }
-    ExchangeDescription { exchange owner created_at settings bindings }
+    ExchangeDescription { exchange owner created_at settings bindings policy }
     CreateExchange { exchange settings }
     DescribeExchange { exchange }
     DeleteExchange { exchange mode }
@@ -391,7 +391,7 @@ structs! {
     ResourcePattern { kind namespace name }
     PolicySettings {
         max_messages max_bytes overflow message_ttl delivery_limit dead_letter_exchange dead_letter_key consumer_timeout
-        arguments
+        arguments expires alternate
     }
     Policy { namespace name pattern target priority settings }
     AppliedPolicy { name settings }
