@@ -9,7 +9,13 @@ first="${FIRST:-9000}"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cargo build --quiet --release --locked --package sim
-for run in once twice; do "$target/release/sim" --traces 50 --first "$first" >"$scratch/$run"; done
-diff "$scratch/once" "$scratch/twice"
-cargo run --quiet --locked --package sim -- --traces 4 --first "$first" >"$scratch/debug"
-diff <(head -n 4 "$scratch/once") "$scratch/debug"
+# compare NODES SEEDS SEEDS-IN-DEBUG
+compare() {
+  for run in once twice; do "$target/release/sim" --nodes "$1" --traces "$2" --first "$first" >"$scratch/$run"; done
+  diff "$scratch/once" "$scratch/twice"
+  cargo run --quiet --locked --package sim -- --nodes "$1" --traces "$3" --first "$first" >"$scratch/debug"
+  diff <(head -n "$3" "$scratch/once") "$scratch/debug"
+}
+compare 1 50 4
+compare 3 15 2
+compare 5 5 1

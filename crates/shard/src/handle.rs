@@ -190,6 +190,7 @@ impl<M: StateMachine> Shard<M> {
             segment_bytes: settings.storage.segment_bytes,
             lag_bytes: settings.lag_bytes,
             lent: Arc::default(),
+            asked: watch::Sender::new(0),
             round: Arc::new(Mutex::new(())),
         });
         process::spawn(sequencer.run());
@@ -205,6 +206,8 @@ impl<M: StateMachine> Shard<M> {
             // It is set once, here.
             drop(state.log.mender.set(Arc::downgrade(&mend)));
             process::spawn(compare_when_noted(member.clone(), state.clone(), submitter.clone()));
+            let (member, submitter) = (member.clone(), submitter.clone());
+            process::spawn(async move { member.complete_changes(submitter.stopped()).await });
         }
         if let Some(scrubbing) = settings.scrubbing {
             let (state, submitter, mender) = (state.clone(), submitter.clone(), mender.clone());

@@ -21,6 +21,7 @@ use crate::machine::{SegmentUse, StateMachine, Survivor};
 use crate::raft::member::Member;
 use crate::raft::state::State;
 use crate::submitter::Submitter;
+use crate::watch;
 
 /// The housekeeper of one shard.
 pub(crate) struct Housekeeping<M: StateMachine> {
@@ -34,6 +35,8 @@ pub(crate) struct Housekeeping<M: StateMachine> {
     pub(crate) lag_bytes: u64,
     /// Whether a copy of the store is lent.
     pub(crate) lent: Arc<AtomicBool>,
+    /// How many ask for a copy of the store and wait for the round to end.
+    pub(crate) asked: watch::Sender<u64>,
     /// One round at a time, and none while a copy of the store is lent.
     pub(crate) round: Arc<Mutex<()>>,
 }
@@ -182,8 +185,8 @@ impl<M: StateMachine> Housekeeping<M> {
         let dead = dead.filter(|known| released.iter().any(|(first, ..)| *first == known.first));
         let dead: Vec<_> = dead.map(|known| known.first).take(DROPPED_SEGMENTS_MAX).collect();
         if !dead.is_empty() {
-            // A failure means that the shard stops or is not the leader: the next round or leader does it.
-            let _ = self.submitter.submit_own(M::drop_segments(dead)).await;
+            // When it fails, the next round or leader does it.
+            let _ = self.is_decided(M::drop_segments(dead)).await;
         }
     }
 
@@ -238,7 +241,25 @@ impl<M: StateMachine> Housekeeping<M> {
             }
             moved.push((survivor, message));
         }
-        !moved.is_empty() && self.submitter.submit_own(M::relocate(moved)).await.is_ok()
+        !moved.is_empty() && self.is_decided(M::relocate(moved)).await
+    }
+
+    /// Submits a command of the round, and waits for its answer; false when the shard stops or does not lead. Not while a
+    /// copy of the store is asked for: without whoever asks there may be no majority, and nothing would be decided.
+    async fn is_decided(&self, command: M::Command) -> bool {
+        let mut asked = self.asked.subscribe();
+        let is_asked_for = async {
+            while *asked.borrow_and_update() == 0 {
+                if asked.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            decided = self.submitter.submit_own(command) => decided.is_ok(),
+            () = is_asked_for => false,
+        }
     }
 
     /// Gives the spare space back and leaves a checkpoint, so that the next start is quick.

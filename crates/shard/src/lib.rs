@@ -46,6 +46,7 @@ pub use machine::{Section, SegmentUse, StateMachine, Survivor};
 pub use peers::{Answer, Peers, Unreached};
 pub use process::{Killed, Process, Within};
 pub use raft::group::{Group, GroupChange, GroupMember};
+pub use raft::message::asks_for_vote;
 pub use raft::runtime::seed_jitter;
 pub use raft::state::EffectSink;
 #[cfg(fuzzing)]

@@ -75,6 +75,8 @@ pub const APPEND_WITHIN: Duration = Duration::from_secs(10);
 pub const LAG_BYTES_MAX: u64 = 2 << 30;
 /// How long a change of the members, or a move of the leadership, may take before its caller hears that it goes on.
 pub const CHANGE_WITHIN: Duration = Duration::from_secs(30);
+/// How long a change of the voters may stand half done before the leader completes it.
+pub const COMPLETE_PAUSE: Duration = Duration::from_secs(2);
 /// The node that forms a group, and the only one that may. No other gets its number: numbers are places of the log
 /// behind the first ones.
 pub const FIRST_NODE: u64 = 1;

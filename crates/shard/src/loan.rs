@@ -15,6 +15,7 @@ use storage::{CopiedFile, Incoming, LogIndex, SegmentStore, Term};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::raft::log::Log;
+use crate::watch;
 
 /// What the reader has to know before the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,28 @@ pub struct Loan {
     pub(crate) _still: OwnedMutexGuard<()>,
     /// Says so to who would wait for it.
     pub(crate) lent: Arc<AtomicBool>,
+}
+
+/// Somebody asks for a copy, and waits for a round of housekeeping to end.
+pub(crate) struct Asking(watch::Sender<u64>);
+
+impl Asking {
+    pub(crate) fn begin(asked: &watch::Sender<u64>) -> Self {
+        asked.send_if_modified(|asked| {
+            *asked += 1;
+            true
+        });
+        Self(asked.clone())
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.send_if_modified(|asked| {
+            *asked -= 1;
+            true
+        });
+    }
 }
 
 impl Drop for Loan {

@@ -8,7 +8,7 @@ use model::number::Epoch;
 
 use crate::handle::Shard;
 use crate::limits::{APPEND_WITHIN, CHANGE_WITHIN};
-use crate::loan::{Loan, Terms};
+use crate::loan::{Asking, Loan, Terms};
 use crate::machine::StateMachine;
 use crate::raft::group::{Group, GroupChange};
 
@@ -113,7 +113,9 @@ impl<M: StateMachine> Shard<M> {
         let (log, member) = (self.core.state.log.clone(), &self.core.member);
         // Before the log is looked at, and once more behind it: terms only rise, so in between it led all the time.
         let reign = member.reign().ok_or_else(|| fault(&"this replica does not lead"))?;
+        let asking = Asking::begin(&self.core.housekeeping.asked);
         let still = std::sync::Arc::clone(&self.core.housekeeping.round).lock_owned().await;
+        drop(asking);
         // What the reader acknowledged to this leader counts for the majority also while it is not flushed here.
         let last = log.end();
         let flushed = tokio::time::timeout(APPEND_WITHIN, log.flushed(last)).await;

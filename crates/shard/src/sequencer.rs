@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::failure::{Failure, Unavailable};
 use model::number::{Epoch, Timestamp};
 
 use crate::clock::Clock;
 use crate::inbox::{Group, Inbox, Urgency};
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, RETRY_PAUSE};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, RETRY_PAUSE, UNHEARD_MS};
 use crate::machine::StateMachine;
 use crate::raft::member::{Committed, Fall, Leadership, Loss, Member, Pending};
 use crate::raft::state::State;
@@ -114,10 +115,16 @@ impl<M: StateMachine> Sequencer<M> {
         }
     }
 
-    /// Waits for what is under way when a leadership ends: each was committed or not.
+    /// Waits for what is under way when a leadership ends: each was committed or not. Not for ever: a successor that has
+    /// given up the log behind it never tells.
     async fn land(&self, mut flights: VecDeque<Flight<M>>, mut ending: Ending) -> Ending {
-        while let Some(flight) = flights.pop_front() {
-            let outcome = flight.pending.await;
+        let until = tokio::time::Instant::now() + Duration::from_millis(UNHEARD_MS);
+        while let Some(mut flight) = flights.pop_front() {
+            let Ok(outcome) = tokio::time::timeout_at(until, &mut flight.pending).await else {
+                flights.push_front(flight);
+                crash::<M>(flights);
+                return ending;
+            };
             if let Err(Ending::Stopped) = settle::<M>(flight.groups, outcome) {
                 ending = Ending::Stopped;
             }

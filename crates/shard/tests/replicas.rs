@@ -176,3 +176,97 @@ async fn who_waits_for_a_change_of_the_group_rests_when_the_replica_has_stopped(
     let over = tokio::time::timeout(Duration::from_millis(50), shard.regrouped(&shard.group())).await;
     assert!(over.is_err());
 }
+
+/// A caller that goes away in the middle of a change leaves it half done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_voters_that_was_left_half_done_is_completed() {
+    let mut cluster = Cluster::of_three().await;
+    let leader = cluster.leader().await;
+    let node = leader.new_node().await.unwrap();
+    let disk = MemoryDisk::new();
+    copy(&leader, &disk).await;
+    cluster.start(node, disk).await;
+    cluster.change(&GroupChange::Follow { node, address: format!("wire-{node}") }).await;
+    loop {
+        let leader = cluster.leader().await;
+        // No answer comes, so that it is not decided before whoever asked has gone.
+        *cluster.wires.deaf.lock().unwrap() = Some(leader.group().own);
+        let asking = tokio::spawn({
+            let leader = leader.clone();
+            async move { leader.change_group(&GroupChange::Vote { node }).await }
+        });
+        within(async {
+            while !asking.is_finished() && !leader.group().is_changing {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        asking.abort();
+        *cluster.wires.deaf.lock().unwrap() = None;
+        within(async {
+            while cluster.leader().await.group().is_changing {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        // It was not even begun, or was lost with its leader, where another one was elected meanwhile.
+        let group = cluster.leader().await.group();
+        if group.members.iter().filter(|member| member.votes).count() == 4 {
+            return;
+        }
+    }
+}
+
+/// Whoever takes the leadership is elected without waiting until the old leader falls silent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_offered_the_leadership_answers_no_reads() {
+    let cluster = Cluster::of_three().await;
+    let old = cluster.leader().await;
+    within(async {
+        while !old.is_heard() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut handing = Box::pin(old.hand_over(None));
+    // As far as it goes at once.
+    tokio::select! {
+        biased;
+        handed = &mut handing => drop(handed),
+        () = std::future::ready(()) => {}
+    }
+    assert!(!old.is_heard(), "there may be a successor at any time");
+    drop(handing.await);
+    cluster.keep(50).await;
+    assert_eq!(cluster.agree().await.kept.len(), 51);
+}
+
+/// Two of three are left, and one of them needs a copy: without it nothing is decided, nor what housekeeping asks for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_is_lent_while_housekeeping_waits_for_a_majority() {
+    let mut cluster = Cluster::of_three().await;
+    let leader = cluster.leader().await;
+    let others: Vec<u64> = cluster.nodes().into_iter().filter(|node| *node != leader.group().own).collect();
+    let disk = cluster.kill(others[0]);
+    for number in 50..160 {
+        cluster.keep(number).await;
+    }
+    leader.tidy().await;
+    cluster.keep(160).await;
+    leader.tidy().await;
+    // Segments in which nothing is live any more: housekeeping will ask for their end.
+    for number in 0..150 {
+        leader.submit(Command::Take(number)).await.unwrap();
+    }
+    cluster.start(others[0], disk).await;
+    within(cluster.wires.shard(others[0]).lacks()).await;
+    cluster.kill(others[1]);
+    let copied = MemoryDisk::new();
+    within(async { tokio::join!(biased; leader.tidy(), copy(&leader, &copied)) }).await;
+    cluster.wires.shard(others[0]).close().await.unwrap();
+    let disk = cluster.disks[&others[0]].clone();
+    copy(&leader, &disk).await;
+    cluster.start(others[0], disk).await;
+    cluster.keep(161).await;
+    assert_eq!(cluster.agree().await.kept.len(), 12);
+}

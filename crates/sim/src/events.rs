@@ -121,6 +121,7 @@ events! {
     BadWeather = "bad weather in the network",
     MessageLost = "message lost without a word",
     MessageTwice = "message came twice",
+    VoterFell = "voter lost its power behind its answer",
 }
 
 impl Event {

@@ -54,6 +54,10 @@ pub const START_PATIENCE: Duration = Duration::from_secs(60);
 pub const DRAIN_PATIENCE: Duration = Duration::from_secs(600);
 /// Starts that may fail one after the other because faults hit them.
 pub const STARTS_MAX: u64 = 200;
+/// Rounds of housekeeping at the end.
+pub const TIDY_ROUNDS: u64 = 5;
+/// The same at most, where the log is kept for replicas that lag.
+pub const TIDY_ROUNDS_MAX: u64 = 60;
 /// Segments that may be left once everything was drained and deleted.
 pub const SEGMENTS_LEFT_MAX: u64 = 3;
 /// Seeds in which every event must occur.

@@ -128,11 +128,7 @@ fn with_mutant<R>(name: Option<&str>, work: impl FnOnce() -> R) -> Result<R, Str
 
 #[cfg(feature = "mutants")]
 fn mutants(only: Option<&str>, seeds: (u64, u64), jobs: u64, nodes: Option<Nodes>) -> Result<ExitCode, String> {
-    // Those that take several nodes are looked for when they are asked for.
-    let is_meant = |mutant: &mutant::Mutant| match only {
-        Some(only) => only == mutant.name(),
-        None => nodes.is_some() || sim::mutants::nodes_for(*mutant) == Nodes::Exactly(1),
-    };
+    let is_meant = |mutant: &mutant::Mutant| only.is_none_or(|only| only == mutant.name());
     let chosen: Vec<_> = mutant::ALL.iter().copied().filter(is_meant).collect();
     let told = |hunt: &sim::mutants::Hunt| {
         let verdict = match hunt.first {

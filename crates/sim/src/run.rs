@@ -19,7 +19,7 @@ use crate::configuration::{Configuration, QUEUES, TOPICS};
 use crate::disk::CutDisk;
 use crate::events::{Event, Tally};
 use crate::life::{self, Course, Ending};
-use crate::limits::{DRAIN_PATIENCE, STARTS_MAX};
+use crate::limits::{DRAIN_PATIENCE, SEGMENTS_LEFT_MAX, STARTS_MAX, TIDY_ROUNDS, TIDY_ROUNDS_MAX};
 use crate::nemesis::{Call, Survival};
 use crate::schedule::Schedule;
 use crate::store;
@@ -262,9 +262,17 @@ pub(crate) async fn finish(client: &Client) {
     }
     compare(client);
     delete_all(client).await;
-    for _ in 0..5 {
+    for round in 0..TIDY_ROUNDS_MAX {
+        // With several nodes the log is kept for those that lag.
+        let is_tidy = client.shard.group().members.len() == 1 || client.shard.status().segments <= SEGMENTS_LEFT_MAX;
+        if TIDY_ROUNDS <= round && is_tidy {
+            break;
+        }
         client.submit(Action::Tick).await;
         client.shard.tidy().await;
+        if TIDY_ROUNDS <= round {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
     let live = client.shard.with_machine(|machine| machine.0.live_bytes().get()).unwrap_or(u64::MAX);
     let segments = client.shard.status().segments;

@@ -28,9 +28,19 @@ fn seeds_break_no_promise() {
 }
 
 #[test]
+fn seeds_of_several_nodes_break_no_promise() {
+    for (seed, nodes) in [(0, 3), (1, 5)] {
+        let report = run(&Schedule { nodes, ..short(seed) });
+        assert_kept(&format!("seed {seed} of {nodes} nodes"), &report);
+        assert!(report.operations > 50 && report.batches > 10, "seed {seed}: {}", report.operations);
+    }
+}
+
+#[test]
 fn a_seed_does_the_same_again() {
-    for seed in 100..101 {
-        let (first, again) = (run(&short(seed)), run(&short(seed)));
+    for (seed, nodes) in [(100, 1), (101, 3)] {
+        let schedule = Schedule { nodes, ..short(seed) };
+        let (first, again) = (run(&schedule), run(&schedule));
         assert_eq!((first.trace, first.operations), (again.trace, again.operations), "seed {seed}");
         assert_eq!(first.story, again.story, "seed {seed}");
     }

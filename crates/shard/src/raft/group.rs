@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use super::member::Member;
 use super::message::{Ask, Told, read_ask, read_told, write_ask, write_told};
 use super::types::Types;
 use crate::comparing::RELEASE;
-use crate::limits::{CHANGE_WITHIN, HEARD_LOOK, HEARD_MS, MEMBERS_MAX, UNHEARD_MS};
+use crate::limits::{CHANGE_WITHIN, COMPLETE_PAUSE, HEARD_LOOK, HEARD_MS, MEMBERS_MAX, UNHEARD_MS};
 use crate::machine::StateMachine;
 use crate::peers::Unreached;
 use crate::states::StateAt;
@@ -53,6 +54,9 @@ pub struct Group {
     pub term: u64,
     /// All replicas, by node.
     pub members: Vec<GroupMember>,
+    /// A change of the voters is half done: a majority of those before and one of those behind it are needed until the
+    /// leader has completed it.
+    pub is_changing: bool,
 }
 
 impl Group {
@@ -60,7 +64,7 @@ impl Group {
     fn is_led_as(&self, other: &Self) -> bool {
         let name = |member: &GroupMember| (member.node, member.address.clone(), member.votes);
         let same = self.members.iter().map(name).eq(other.members.iter().map(name));
-        same && (self.leader, self.term) == (other.leader, other.term)
+        same && (self.leader, self.term, self.is_changing) == (other.leader, other.term, other.is_changing)
     }
 
     /// The other replicas that can be reached.
@@ -136,9 +140,12 @@ impl<M: StateMachine> Member<M> {
     }
 
     /// Whether a majority answered this leader so lately that nobody else can have been elected meanwhile. A process that
-    /// was stopped for a while does not know by itself that others went on.
+    /// was stopped for a while does not know by itself that others went on. Never again in a term in which it offered the
+    /// leadership: whoever takes it is elected without waiting for this one to fall silent.
     pub(crate) fn is_heard(&self) -> bool {
-        self.was_heard_within(Duration::from_millis(HEARD_MS))
+        let term = self.raft.server_metrics().borrow_watched().vote.leader_id.term;
+        let has_offered = self.offered.load(Ordering::Acquire) == term;
+        !has_offered && self.was_heard_within(Duration::from_millis(HEARD_MS))
     }
 
     fn was_heard_within(&self, time: Duration) -> bool {
@@ -168,9 +175,8 @@ impl<M: StateMachine> Member<M> {
         let others = group.members.iter().filter(|member| member.votes && member.node != group.own);
         let Some(next) = others.max_by_key(|member| member.durable) else { return };
         tracing::warn!(next = next.node, "no majority answers this leader; it serves no more, and offers the lead");
-        if let Err(error) = self.raft.trigger().transfer_leader(next.node).await {
-            self.fatal(&error);
-        }
+        // Why it could not be asked is remembered as the fault of the shard.
+        drop(self.transfer(next.node).await);
     }
 
     /// Up to where every other replica has the log; `None` when there is none, or this one does not lead.
@@ -293,7 +299,7 @@ impl<M: StateMachine> Member<M> {
             }
             GroupChange::Vote { node } => match known {
                 None => return Err(refused(format!("node {node} is no member: it has to join first"))),
-                Some(known) if known.votes => return Ok(()),
+                Some(known) if known.votes && !group.is_changing => return Ok(()),
                 Some(_) => ChangeMembers::AddVoterIds(BTreeSet::from([*node])),
             },
             GroupChange::Leave { node } => match known {
@@ -307,6 +313,10 @@ impl<M: StateMachine> Member<M> {
                 Some(_) => ChangeMembers::RemoveNodes(BTreeSet::from([*node])),
             },
         };
+        self.change_members(members).await
+    }
+
+    async fn change_members(&self, members: ChangeMembers<u64, BasicNode>) -> Result<(), Failure> {
         // A voter that leaves is not kept as a learner.
         let changing = timeout(CHANGE_WITHIN, self.raft.change_membership(members, false));
         match changing.await {
@@ -322,6 +332,32 @@ impl<M: StateMachine> Member<M> {
         }
     }
 
+    /// Completes a change of the voters that stays half done, because a leader fell in the middle of it or whoever asked
+    /// for it went away: nobody else would, and the group would survive less than its members say. Works until the
+    /// replica stops.
+    pub(crate) async fn complete_changes(self, stopped: impl Future<Output = ()>) {
+        let completing = async {
+            loop {
+                let group = self.group();
+                if !group.is_changing || group.leader != Some(group.own) {
+                    self.changed(&group).await;
+                    continue;
+                }
+                // Usually who asked for it does it.
+                tokio::time::sleep(COMPLETE_PAUSE).await;
+                if self.group().is_led_as(&group) {
+                    // Whether it was done is seen in the next round.
+                    drop(self.change_members(ChangeMembers::AddVoterIds(BTreeSet::new())).await);
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stopped => {}
+            () = completing => {}
+        }
+    }
+
     /// Told when the leader has given up entries that this replica lacks.
     pub(crate) fn lacks(&self) -> watch::Receiver<bool> {
         self.lacking.subscribe()
@@ -329,6 +365,9 @@ impl<M: StateMachine> Member<M> {
 
     /// Hands the leadership to another replica, which must be up to date; does not wait for it.
     pub(crate) async fn transfer(&self, to: u64) -> Result<(), Failure> {
+        // Before it is asked: from here on there may be a successor at any time.
+        let term = self.raft.server_metrics().borrow_watched().vote.leader_id.term;
+        self.offered.fetch_max(term, Ordering::AcqRel);
         self.raft.trigger().transfer_leader(to).await.map_err(|error| self.fatal(&error).into())
     }
 }
@@ -344,7 +383,8 @@ fn group_of(seen: &RaftServerMetrics<Types>) -> Group {
         durable: None,
     });
     let term = seen.vote.leader_id.term;
-    Group { own: seen.id, leader: seen.current_leader, term, members: members.collect() }
+    let is_changing = membership.get_joint_config().len() > 1;
+    Group { own: seen.id, leader: seen.current_leader, term, members: members.collect(), is_changing }
 }
 
 fn broken(what: impl Display) -> Failure {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -84,6 +85,8 @@ pub(crate) struct Member<M: StateMachine> {
     health: Health,
     /// Told when the leader has given up entries that this replica lacks.
     pub(super) lacking: watch::Sender<bool>,
+    /// The newest term in which this replica offered the leadership to another one; 0 for none.
+    pub(super) offered: Arc<AtomicU64>,
 }
 
 /// How a leadership ends.
@@ -97,7 +100,8 @@ pub(crate) enum Fall {
 impl<M: StateMachine> Clone for Member<M> {
     fn clone(&self) -> Self {
         let (raft, log, health) = (self.raft.clone(), self.log.clone(), self.health.clone());
-        Self { raft, log, health, peers: self.peers.clone(), lacking: self.lacking.clone() }
+        let (peers, lacking, offered) = (self.peers.clone(), self.lacking.clone(), Arc::clone(&self.offered));
+        Self { raft, log, health, peers, lacking, offered }
     }
 }
 
@@ -145,7 +149,7 @@ impl<M: StateMachine> Member<M> {
         let config = config.validate().map_err(|error| health.fail(error))?;
         let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers.clone()), log.clone(), state);
         let raft = raft.await.map_err(|error| health.fail(error))?;
-        let member = Self { raft, log, peers, health, lacking: watch::Sender::new(false) };
+        let member = Self { raft, log, peers, health, lacking: watch::Sender::new(false), offered: Arc::default() };
         let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
         if !known && has_peers && node != FIRST_NODE {
             if !mutant::is_on(Mutant::IncarnationIgnored) {

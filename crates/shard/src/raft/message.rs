@@ -150,6 +150,12 @@ pub(crate) fn write_ask(to: u64, ask: &Ask) -> Bytes {
     writer.finish()
 }
 
+/// Whether a message asks for a vote: a simulation lets the power fail behind the answer.
+#[must_use]
+pub fn asks_for_vote(message: Bytes) -> bool {
+    matches!(read_ask(message), Ok((_, Ask::Vote(_))))
+}
+
 /// Reads a message, and for which node it is. Payloads share the memory of `bytes`.
 pub(crate) fn read_ask(bytes: Bytes) -> Result<(u64, Ask), WireError> {
     let mut reader = Reader::new(bytes);

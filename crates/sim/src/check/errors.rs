@@ -113,7 +113,8 @@ pub fn failed(failure: &Failure, around: Circumstances, notes: &mut Notes) {
         Failure::Fault(_) => around.disk_failed || around.disk_small,
         Failure::Unavailable(unavailable) => match unavailable {
             Unavailable::DiskNearlyFull => around.disk_small,
-            Unavailable::Draining => around.closing,
+            // A node of several closes by itself as well, when it has to take a copy.
+            Unavailable::Draining => around.closing || around.is_contested,
             Unavailable::Unknown | Unavailable::NoLeader => {
                 around.is_contested || around.disk_failed || around.disk_small || around.closing
             }

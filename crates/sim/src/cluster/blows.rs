@@ -60,6 +60,9 @@ pub enum Blow {
     LoseDisk(Whom),
     /// A machine is taken out of the group, and joins again as a new one.
     Remove(Whom),
+    /// A machine is killed, and the others are two halves that reach it and not each other. The power of the machine
+    /// fails behind its answer to the next that asks for its vote, who does not reach it for a while.
+    FallAfterVote(Whom, u64),
 }
 
 impl Blow {
@@ -73,6 +76,7 @@ impl Blow {
                 | Self::PowerOfSome(..)
                 | Self::PowerOfAll(_)
                 | Self::Failing(..)
+                | Self::FallAfterVote(..)
         )
     }
 }
@@ -81,7 +85,7 @@ impl Blow {
 #[must_use]
 pub fn plan(seed: u64, operations: u64, most: u64) -> Vec<Planned> {
     let mut chance = Chance::of(seed, Purpose::Nemesis, 1);
-    let usual = [14, 18, 6, 8, 6, 6, 10, 14, 4, 6, 6, 4, 12, 10, 10, 5, 6, 8, 5, 3];
+    let usual = [14, 18, 6, 8, 6, 6, 10, 14, 4, 6, 6, 4, 12, 10, 10, 5, 6, 8, 5, 3, 8];
     let mut weights = usual.map(|weight| if chance.one_in(4) { 0 } else { weight * chance.between(1, 4) });
     // A seed in which nothing falls is a weak one.
     weights[0] += 6;
@@ -134,6 +138,7 @@ fn draw(chance: &mut Chance, weights: &[u64]) -> Blow {
         16 => Blow::Weather(chance.between(20, 300), while_ms),
         17 => Blow::Transfer,
         18 => Blow::LoseDisk(whom),
-        _ => Blow::Remove(whom),
+        19 => Blow::Remove(whom),
+        _ => Blow::FallAfterVote(whom, while_ms),
     }
 }

@@ -19,6 +19,7 @@ use crate::life::Ending;
 use crate::limits::DAWN_MS;
 use crate::nemesis::Survival;
 use crate::watched::Watched;
+use crate::world::world;
 
 use super::network::Weather;
 
@@ -71,6 +72,8 @@ pub(super) struct Machine {
     pub(super) is_disk_lost: bool,
     /// Its disk is empty, and it does not know.
     pub(super) is_blank: bool,
+    /// Its power fails behind its answer to the next that asks for its vote, who then does not reach it for so long.
+    pub(super) falls_after_vote: Option<u64>,
 }
 
 pub(super) struct State {
@@ -108,6 +111,7 @@ impl Hall {
             is_removed: false,
             is_disk_lost: false,
             is_blank: false,
+            falls_after_vote: None,
         };
         let machines = (0..nodes).map(|slot| machine(slot, &mut chance)).collect();
         let weather = Weather::draw(&mut chance);
@@ -162,6 +166,17 @@ impl Hall {
         open.filter(|(_, _, shard)| shard.epoch().is_some() && shard.is_heard()).max_by_key(|(.., shard)| shard.epoch())
     }
 
+    /// The machine that was elected, though it may not serve yet: it cannot before a majority has its log, and one whose
+    /// log is too short for that takes a copy first.
+    pub(super) fn elected(&self) -> Option<(usize, Running, Shard<Watched>)> {
+        let open = self.open().into_iter().filter(|(_, running, _)| !running.process.is_held());
+        let elected = open.filter(|(.., shard)| {
+            let group = shard.group();
+            group.leader == Some(group.own)
+        });
+        elected.max_by_key(|(.., shard)| shard.group().term)
+    }
+
     /// A client of whoever leads.
     pub(super) fn client(&self) -> Option<(Process, Client)> {
         let (_, running, shard) = self.leading()?;
@@ -171,15 +186,42 @@ impl Hall {
     /// Whether one machine may lose all that it has: all others are whole, and vote.
     pub(super) fn can_lose_one(&self) -> bool {
         let is_whole = |machine: &Machine| {
-            matches!(machine.stage, Stage::Member(_)) && machine.leaving.is_none() && !machine.is_removed
+            let is_emptied = machine.is_blank || machine.is_disk_lost;
+            let is_leaving = machine.leaving.is_some() || machine.is_removed;
+            matches!(machine.stage, Stage::Member(_)) && !is_emptied && !is_leaving
         };
         let (nodes, are_whole) = {
             let state = self.state();
             (state.machines.len(), state.machines.iter().all(is_whole))
         };
-        let voters =
-            self.leading().map(|(.., shard)| shard.group().members.iter().filter(|member| member.votes).count());
+        let group = self.leading().map(|(.., shard)| shard.group()).filter(|group| !group.is_changing);
+        let voters = group.map(|group| group.members.iter().filter(|member| member.votes).count());
         are_whole && voters == Some(nodes)
+    }
+
+    /// Lets everything go: what runs knows the hall, and the hall what runs.
+    pub(super) fn clear(&self) {
+        let machines = std::mem::take(&mut self.state().machines);
+        for running in machines.into_iter().filter_map(|machine| machine.running) {
+            running.process.kill();
+        }
+    }
+
+    /// Tells what each machine is and believes, for the story of a seed in which something is not reached.
+    pub(super) fn tell(&self) {
+        for slot in 0..self.size() {
+            let stage = self.state().machines[slot].stage;
+            let line = match self.running(slot).map(|running| (running.shard, running.process.is_held())) {
+                None => "is down".to_owned(),
+                Some((None, _)) => "is not open yet".to_owned(),
+                Some((Some(shard), is_held)) => {
+                    let (group, status) = (shard.group(), shard.status());
+                    let (epoch, is_heard, applied) = (shard.epoch(), shard.is_heard(), status.applied.get());
+                    format!("held {is_held}, open {epoch:?}, heard {is_heard}, applied {applied}, {group:?}")
+                }
+            };
+            world(|world| world.tell(format!("machine {slot}, {stage:?}: {line}")));
+        }
     }
 
     /// A machine's process has ended: what its disk holds, and when it starts again.

@@ -64,7 +64,7 @@ pub(super) async fn copy(
     disk: &CutDisk,
     before: impl AsyncFnOnce() -> Result<(), String>,
 ) -> Result<(), String> {
-    let (leader, lender, _) = hall.leading().filter(|(leader, ..)| *leader != slot).ok_or("nobody else leads")?;
+    let (leader, lender, _) = hall.elected().filter(|(leader, ..)| *leader != slot).ok_or("nobody else leads")?;
     let lent = hall.ask(slot, leader, |shard| async move { shard.lend().await }).await?;
     let loan = lent.map_err(|fault| fault.what)?;
     let outcome = async {

@@ -128,6 +128,7 @@ async fn serve(hall: Hall, slot: usize, running: Running) -> Ending {
         ending = closing(&hall, slot, &shard) => ending,
         ending = lacking(&hall, slot, &shard, &running) => ending,
         () = reigns(&shard) => Ending::Faulted,
+        () = elections(&shard) => Ending::Faulted,
         () = join::stay(&hall, slot, &shard) => Ending::Faulted,
     }
 }
@@ -209,17 +210,24 @@ async fn reigns(shard: &Shard<Watched>) {
     while let Some(now) = shard.reign_after(before).await {
         before = now;
         if now.is_some() {
-            let group = shard.group();
             world(|world| {
-                if group.leader == Some(group.own) {
-                    world.seen.led(group.term, group.own, &mut world.notes);
-                }
                 world.notes.tally.note(Event::Elected);
                 world.began();
             });
         }
     }
     std::future::pending::<()>().await;
+}
+
+/// Notes each term in which this node was elected, though it may never come to serve.
+async fn elections(shard: &Shard<Watched>) {
+    loop {
+        let group = shard.group();
+        if group.leader == Some(group.own) {
+            world(|world| world.seen.led(group.term, group.own, &mut world.notes));
+        }
+        shard.regrouped(&group).await;
+    }
 }
 
 /// What the next process finds.

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use shard::{Answer, Peers, Shard, Unreached};
+use model::failure::Failure;
+use shard::{Answer, Peers, Shard, Unreached, asks_for_vote};
 use tokio::sync::oneshot;
 
 use crate::chance::Chance;
@@ -89,8 +90,8 @@ impl Hall {
         if self.state().cut.contains(&(from, to)) { silence().await } else { Ok(()) }
     }
 
-    /// Asks something of the node on another machine: there and back.
-    pub(super) async fn ask<T, F: Future<Output = T>>(
+    /// Brings something to the node on another machine; the answer is still there.
+    async fn bring<T, F: Future<Output = T>>(
         &self,
         from: usize,
         to: usize,
@@ -101,9 +102,28 @@ impl Hall {
         let shard = running.shard.ok_or("nobody listens there yet")?;
         let answer = running.process.run(work(shard)).await.map_err(|killed| killed.to_string())?;
         // A machine without power answers nothing.
-        if running.disk.is_cut() {
-            return Err("the connection broke".to_owned());
+        if running.disk.is_cut() { Err("the connection broke".to_owned()) } else { Ok(answer) }
+    }
+
+    /// A message of a replica, there and back.
+    async fn message(&self, from: usize, to: usize, message: Bytes) -> Result<Result<Bytes, Failure>, String> {
+        let is_vote = self.state().machines[to].falls_after_vote.is_some() && asks_for_vote(message.clone());
+        let answer = self.bring(from, to, |shard| async move { shard.answer(message).await }).await?;
+        // Then the answer is the last that left.
+        if !(is_vote && self.fall_after_vote(from, to)) {
+            self.hop(to, from).await?;
         }
+        Ok(answer)
+    }
+
+    /// Asks something of the node on another machine: there and back.
+    pub(super) async fn ask<T, F: Future<Output = T>>(
+        &self,
+        from: usize,
+        to: usize,
+        work: impl FnOnce(Shard<Watched>) -> F,
+    ) -> Result<T, String> {
+        let answer = self.bring(from, to, work).await?;
         self.hop(to, from).await?;
         Ok(answer)
     }
@@ -142,11 +162,9 @@ impl Peers for Wire {
                 if hall.is_twice() {
                     world(|world| world.notes.tally.note(Event::MessageTwice));
                     let (hall, message) = (hall.clone(), message.clone());
-                    let again =
-                        async move { hall.ask(from, to, |shard| async move { shard.answer(message).await }).await };
-                    tokio::spawn(async move { drop(again.await) });
+                    tokio::spawn(async move { drop(hall.message(from, to, message).await) });
                 }
-                let answer = hall.ask(from, to, |shard| async move { shard.answer(message).await }).await;
+                let answer = hall.message(from, to, message).await;
                 // Whoever asked may be gone.
                 drop(sender.send(answer));
             });

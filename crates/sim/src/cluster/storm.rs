@@ -28,10 +28,10 @@ use super::network::Weather;
 /// Runs a schedule of several nodes.
 pub fn storm(course: &mut Course) {
     let runtime = runtime();
+    let (seed, nodes) = (course.schedule.seed, course.schedule.nodes);
+    world(|world| world.around.is_contested = true);
+    let hall = runtime.block_on(async move { Hall::new(seed, usize::try_from(nodes).unwrap_or(3)) });
     runtime.block_on(async {
-        let (seed, nodes) = (course.schedule.seed, course.schedule.nodes);
-        world(|world| world.around.is_contested = true);
-        let hall = Hall::new(seed, usize::try_from(nodes).unwrap_or(3));
         for slot in 0..hall.size() {
             tokio::spawn(keep(hall.clone(), slot));
         }
@@ -44,6 +44,14 @@ pub fn storm(course: &mut Course) {
             heal(&hall).await;
         }
     });
+    drop(runtime);
+    hall.clear();
+}
+
+/// Something was not reached in time.
+fn never(hall: &Hall, what: &str) {
+    world(|world| replicas::never(what, &mut world.notes));
+    hall.tell();
 }
 
 /// Waits for something, looking again and again; false when it does not come.
@@ -67,7 +75,7 @@ async fn come_together(hall: &Hall) -> bool {
     }
     let is_whole = until(GROUP_WITHIN, || hall.can_lose_one()).await;
     if !is_whole && !is_broken() {
-        world(|world| replicas::never("the nodes do not come together", &mut world.notes));
+        never(hall, "the nodes do not come together");
     }
     is_whole
 }
@@ -106,7 +114,7 @@ async fn rage(hall: &Hall, course: &mut Course) {
         }
     });
     if ended.await.is_err() {
-        world(|world| replicas::never("operations of the storm do not end", &mut world.notes));
+        never(hall, "operations of the storm do not end");
     }
 }
 
@@ -186,6 +194,7 @@ fn calm_down(hall: &Hall) {
             let machine = &mut state.machines[slot];
             machine.skew_ms = ahead;
             machine.cut_at_start = None;
+            machine.falls_after_vote = None;
             machine.up_at = machine.up_at.min(Instant::now() + Duration::from_millis(10));
         }
         let Some(running) = hall.running(slot) else { continue };
@@ -206,24 +215,21 @@ fn calm_down(hall: &Hall) {
 /// All is well again: one leads, all vote, everything is drained, and all have the same.
 async fn heal(hall: &Hall) {
     if !until(HEALED_WITHIN, || hall.client().is_some()).await {
-        return world(|world| replicas::never("nobody leads", &mut world.notes));
+        return never(hall, "nobody leads");
     }
     if !until(HEALED_WITHIN, || hall.can_lose_one()).await {
-        return world(|world| replicas::never("not all nodes vote", &mut world.notes));
+        return never(hall, "not all nodes vote");
     }
     // Another leadership: leases that lasted as long as their connections end with the one before.
-    if let Some((_, running, shard)) = hall.leading() {
-        let handed = running.process.run(async move { shard.hand_over(None).await }).await;
-        if !matches!(handed, Ok(Ok(()))) {
-            return world(|world| replicas::never("the leadership is not handed over", &mut world.notes));
-        }
+    if !hand_over(hall).await {
+        return never(hall, "the leadership is not handed over");
     }
     let is_settled = until(HEALED_WITHIN, || {
         let applied = hall.client().map(|(_, client)| client.shard.with_replica(|machine| machine.0.applied()));
         applied.is_some() && applied == world(|world| world.observer.front())
     });
     if !is_settled.await {
-        return world(|world| replicas::never("nobody leads after a hand-over", &mut world.notes));
+        return never(hall, "nobody leads after a hand-over");
     }
     world(|world| world.around = Circumstances::default());
     let Some((process, client)) = hall.client() else { return };
@@ -231,6 +237,20 @@ async fn heal(hall: &Hall) {
     if !is_broken() {
         agree(hall).await;
     }
+}
+
+/// Asks for another leader; again, as whoever is chosen may be a moment behind.
+async fn hand_over(hall: &Hall) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < HEALED_WITHIN && !is_broken() {
+        if let Some((_, running, shard)) = hall.leading()
+            && let Ok(Ok(())) = running.process.run(async move { shard.hand_over(None).await }).await
+        {
+            return true;
+        }
+        tokio::time::sleep(LEADER_LOOK).await;
+    }
+    false
 }
 
 /// All replicas have applied the same, and have the same state.
@@ -242,7 +262,7 @@ async fn agree(hall: &Hall) {
         open.len() == hall.size() && applied.into_iter().all(|applied| applied == front)
     };
     if !until(HEALED_WITHIN, applied).await {
-        return world(|world| replicas::never("not all replicas have applied the same", &mut world.notes));
+        return never(hall, "not all replicas have applied the same");
     }
     let hashes: Vec<u64> =
         hall.open().iter().map(|(.., shard)| shard.with_replica(|machine| state_hash(&machine.0))).collect();

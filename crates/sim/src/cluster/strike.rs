@@ -67,6 +67,15 @@ impl Hall {
         });
     }
 
+    /// A voter has answered: where that was waited for, its power fails, and it hears nothing from whoever asked.
+    pub(super) fn fall_after_vote(&self, candidate: usize, voter: usize) -> bool {
+        let Some(while_ms) = self.state().machines[voter].falls_after_vote.take() else { return false };
+        note(Event::VoterFell);
+        self.cut(Event::OneWayCut, while_ms, |from, to| from == candidate && to == voter);
+        self.power_of([voter].into_iter(), Survival::Nothing);
+        true
+    }
+
     fn power_of(&self, slots: impl Iterator<Item = usize>, survival: Survival) {
         for slot in slots {
             self.state().machines[slot].survival = survival;
@@ -85,7 +94,8 @@ impl Hall {
             | Blow::PowerOfSome(..)
             | Blow::PowerOfAll(_)
             | Blow::Restart(_)
-            | Blow::Hold(..) => self.strike_process(blow),
+            | Blow::Hold(..)
+            | Blow::FallAfterVote(..) => self.strike_process(blow),
             Blow::Failing(..) | Blow::Full(..) | Blow::Slow(..) | Blow::Jump(..) => self.strike_machine(blow),
             // Struck by the storm, which has the clients.
             Blow::Vanish | Blow::Forget => {}
@@ -139,6 +149,17 @@ impl Hall {
                     note(Event::Held);
                     running.process.hold();
                     later(self, while_ms, move |_| running.process.resume());
+                }
+            }
+            Blow::FallAfterVote(whom, while_ms) => {
+                let (slot, size) = (self.met(whom), self.size());
+                // Places behind the machine, by turns: so no half is a majority without it.
+                let half = move |other: usize| (other + size - slot) % size % 2;
+                let is_between = move |from: usize, to: usize| from != slot && to != slot && half(from) != half(to);
+                self.cut(Event::HalvesCut, while_ms, is_between);
+                self.state().machines[slot].falls_after_vote = Some(while_ms);
+                if let Some(running) = self.running(slot) {
+                    running.process.kill();
                 }
             }
             _ => {}
@@ -250,10 +271,8 @@ impl Hall {
             }
             Blow::LoseDisk(whom) => {
                 let slot = self.met(whom);
-                if !self.can_lose_one() {
-                    return;
-                }
-                self.lose_disk(slot);
+                let hall = self.clone();
+                tokio::spawn(async move { hall.lose_disk_where_one_may(slot).await });
             }
             Blow::Remove(whom) => {
                 let slot = self.met(whom);
@@ -266,6 +285,15 @@ impl Hall {
                 tokio::spawn(async move { hall.remove(slot, node).await });
             }
             _ => {}
+        }
+    }
+
+    /// Loses a disk when all others are whole, and the log has decided so: that all vote may be known to a leader alone.
+    async fn lose_disk_where_one_may(&self, slot: usize) {
+        let Some((_, running, shard)) = self.leading().filter(|_| self.can_lose_one()) else { return };
+        let decided = running.process.run(async move { shard.new_node().await }).await;
+        if matches!(decided, Ok(Ok(_))) && self.can_lose_one() && !self.state().is_healed {
+            self.lose_disk(slot);
         }
     }
 
@@ -286,15 +314,11 @@ impl Hall {
         let machine = &mut state.machines[slot];
         machine.is_disk_lost = false;
         machine.disk = MemoryDisk::new();
+        let is_removed = std::mem::take(&mut machine.is_removed);
         match machine.stage {
             // Whoever formed the group would form another one: its folder is gone as a whole, and it joins.
-            Stage::Member(1) => {
+            Stage::Member(node) if node == 1 || is_removed => {
                 machine.stage = Stage::Empty;
-                machine.leaving = Some(1);
-            }
-            Stage::Member(node) if machine.is_removed => {
-                machine.stage = Stage::Empty;
-                machine.is_removed = false;
                 machine.leaving = Some(node);
             }
             Stage::Member(_) => machine.is_blank = true,
