@@ -188,7 +188,8 @@ impl Doors {
         }
     }
 
-    /// Whether the leader is one that others hear and this node does not reach: they can help, and waiting does not.
+    /// Whether the leader is one that others hear and this node does not reach, or this node itself, unheard: others can help,
+    /// and waiting does not.
     fn is_given_up(&self) -> bool {
         let leader = self.0.slot.node().replica().group().leader;
         leader.is_some_and(|leader| self.0.reach.borrow().is_given_up(leader))

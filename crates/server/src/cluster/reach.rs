@@ -1,4 +1,5 @@
 //! Whether the node that leads answers this one. It may be heard and not be reached: packets can get lost one way alone.
+//! Of a node that leads itself, whether the others do.
 //! Invariant: a leader is out of reach only after looks that went wrong for so long in a row; a time in which this process
 //! stood still counts as one look at most.
 //! Asked by `doors`. Tests: below, and `tests/cluster.rs`.
@@ -64,18 +65,22 @@ pub(super) async fn look(slot: Arc<Slot>, reach: watch::Sender<Reach>) {
     let mut last = Instant::now();
     loop {
         tokio::time::sleep(LOOK_PAUSE).await;
-        let group = slot.node().replica().group();
+        let (group, is_heard) = {
+            let shard = slot.node().replica();
+            (shard.group(), shard.is_heard())
+        };
         let leader = group.others().find(|member| Some(member.node) == group.leader);
         let is_there = match leader {
             Some(leader) => tokio::time::timeout(LOOK_WITHIN, leads(&slot, leader.node, &leader.address)).await,
-            None => Ok(true),
+            // One that leads itself and is not heard may have a successor that it never hears of.
+            None => Ok(group.leader.is_none() || is_heard),
         };
         let now = Instant::now();
         let look = if is_there == Ok(true) { Look::Answered } else { Look::Unanswered(now - last) };
         last = now;
-        let node = leader.map(|leader| leader.node);
         reach.send_if_modified(|reach| {
-            let before = std::mem::replace(reach, reach.after(node, look));
+            let before = std::mem::replace(reach, reach.after(group.leader, look));
+            let node = leader.map(|leader| leader.node);
             if let Some(node) = node.filter(|node| !before.is_out(*node) && reach.is_out(*node)) {
                 tracing::warn!(node, "the leader does not answer this node; clients are sent elsewhere");
             }

@@ -180,8 +180,8 @@ pub(super) const CLUSTER_GATEWAYS: u8 = 2;
 pub(super) const CLUSTER_STORM_PAUSE: Duration = Duration::from_millis(1_000);
 /// A leader that gets too little of the processor stands still and goes on for so long.
 pub(super) const CLUSTER_STUTTER: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(100));
-/// What is left free of a full disk, in MiB: less than a segment.
-pub(super) const LEFT_MIB: u64 = 16;
+/// What is left free of a disk that fills up, in MiB: less than the reserve for publishes, more than a segment.
+pub(super) const LEFT_MIB: u64 = 200;
 /// Runs after which a cluster makes room for a new one.
 pub(super) const CLUSTER_RUNS_MAX: u64 = 20;
 /// Seconds of a run.

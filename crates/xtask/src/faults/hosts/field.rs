@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::clients::{Clients, Pace};
+use super::clients::{Clients, Order, Pace};
 use super::findings::Finding;
 use super::harm::Harm;
 use super::members::{Gateway, Ground, Members};
@@ -49,7 +49,7 @@ impl Field {
             gateways.push(Gateway::start(home, number, nodes)?);
         }
         let doors = gateways.iter().map(Gateway::door).collect::<Result<Vec<_>, String>>()?;
-        let clients = Clients::new(home, doors)?;
+        let clients = Clients::new(home, doors, Order::PerKey)?;
         Ok((Self { members, gateways, gateway_killed: 0 }, clients))
     }
 
@@ -82,7 +82,7 @@ impl Field {
         Ok(())
     }
 
-    /// The disk of a node is full but for less than a segment.
+    /// The disk of a node is nearly full.
     pub(super) fn fill_disk(&self, place: usize) -> Result<(), String> {
         self.members.all[place].fill_disk()
     }

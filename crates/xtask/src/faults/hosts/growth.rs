@@ -5,13 +5,15 @@
 use std::thread;
 use std::time::Instant;
 
-use super::clients::{Clients, Pace};
+use super::clients::{Clients, Order, Pace};
 use super::findings::Finding;
 use super::harm::Harm;
 use super::members::{FIRST, Gateway, Ground, Members};
 use super::network::Host;
 use crate::faults::chance::Chance;
-use crate::faults::limits::{CLUSTER_GATEWAYS, GROWTH_BATCH, GROWTH_EACH, GROWTH_GAP_MS, GROWTH_PAUSE, GROWTH_RATE};
+use crate::faults::limits::{
+    CLUSTER_GATEWAYS, DRAIN_BATCH, GROWTH_BATCH, GROWTH_EACH, GROWTH_GAP_MS, GROWTH_PAUSE, GROWTH_RATE,
+};
 use crate::faults::milliseconds;
 use crate::faults::process::Home;
 use crate::faults::report::Report;
@@ -29,8 +31,8 @@ pub(super) fn run(home: &Home, ground: Ground, chance: &mut Chance, report: &mut
         gateways.push(Gateway::start(home, number, u64::from(NODES))?);
     }
     let doors = gateways.iter().map(Gateway::door).collect::<Result<Vec<_>, String>>()?;
-    let clients = Clients::new(home, doors)?;
-    let pace = Pace { batch: GROWTH_BATCH, each: GROWTH_EACH };
+    let clients = Clients::new(home, doors, Order::None)?;
+    let pace = Pace { batch: GROWTH_BATCH, each: GROWTH_EACH, take: DRAIN_BATCH };
     let mut begun = Instant::now();
     let mut took = begun;
     let seed = chance.next();

@@ -112,7 +112,7 @@ impl Member {
         }
     }
 
-    /// Its disk is full but for less than a segment.
+    /// Its disk is nearly full.
     pub(super) fn fill_disk(&self) -> Result<(), String> {
         let disk = self.disk.as_ref().ok_or("the nodes have no disks of their own: --disks")?;
         let folder = disk.folder.display().to_string();

@@ -15,6 +15,9 @@ const BRIDGE: &str = "hub";
 const NET: &str = "10.77.0";
 /// The address of the clients, on the bridge itself.
 const OWN: u8 = 1;
+/// The clients' own address below that. A bridge without one takes that of a wire, and another when a wire comes or goes:
+/// then answers to the clients go nowhere until the gateways ask for it again, half a minute later.
+const OWN_LINK: &str = "02:00:00:00:00:01";
 /// The table of rules of a host.
 const TABLE: &str = "faults";
 
@@ -153,7 +156,7 @@ pub(super) fn lay() -> Result<(), String> {
     // Names that other namespaces of this machine do not see.
     call("mount", &["-t", "tmpfs", "tmpfs", NAMES])?;
     call("ip", &["link", "set", "lo", "up"])?;
-    call("ip", &["link", "add", BRIDGE, "type", "bridge"])?;
+    call("ip", &["link", "add", BRIDGE, "address", OWN_LINK, "type", "bridge"])?;
     call("ip", &["address", "add", &format!("{NET}.{OWN}/24"), "dev", BRIDGE])?;
     call("ip", &["link", "set", BRIDGE, "up"])
 }
