@@ -270,3 +270,32 @@ async fn a_copy_is_lent_while_housekeeping_waits_for_a_majority() {
     cluster.keep(161).await;
     assert_eq!(cluster.agree().await.kept.len(), 12);
 }
+
+/// A leader counts on what a follower answered it, for a while; the follower forgets that with its process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_comes_back_votes_for_nobody_at_first() {
+    let mut cluster = Cluster::of_three().await;
+    let first = cluster.leader().await.group().own;
+    cluster.kill(first);
+    cluster.keep(50).await;
+    cluster.agree().await;
+    let leader = cluster.leader().await.group().own;
+    let voter = cluster.nodes().into_iter().find(|node| *node != leader).unwrap();
+    let message = cluster.wires.vote.lock().unwrap().clone().unwrap();
+    within(async {
+        loop {
+            let disk = cluster.kill(voter);
+            cluster.start(voter, disk).await;
+            // Whoever was asked is named in front, behind the version.
+            let mut message = message.to_vec();
+            message[1..9].copy_from_slice(&voter.to_le_bytes());
+            // On a slow machine the time may be over.
+            if cluster.wires.shard(voter).answer(message.into()).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    cluster.keep(51).await;
+    assert_eq!(cluster.agree().await.kept.len(), 52);
+}

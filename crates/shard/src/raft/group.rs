@@ -207,6 +207,9 @@ impl<M: StateMachine> Member<M> {
                     appended.await.map(Told::Append)
                 }
             }
+            Ask::Vote(request) | Ask::PreVote(request) if !request.leadership_transfer && self.may_have_promised() => {
+                return Err(Unavailable::Starting.into());
+            }
             Ask::Vote(request) => self.raft.vote(request).await.map(Told::Vote),
             Ask::PreVote(request) => self.raft.pre_vote(request).await.map(Told::Vote),
             Ask::Transfer(request) => {

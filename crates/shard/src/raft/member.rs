@@ -19,6 +19,7 @@ use openraft::errors::{ClientWriteError, Fatal};
 use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
 use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
+use tokio::time::Instant;
 
 use super::log::Log;
 use super::network::Network;
@@ -87,6 +88,8 @@ pub(crate) struct Member<M: StateMachine> {
     pub(super) lacking: watch::Sender<bool>,
     /// The newest term in which this replica offered the leadership to another one; 0 for none.
     pub(super) offered: Arc<AtomicU64>,
+    /// When this replica was opened.
+    opened: Instant,
 }
 
 /// How a leadership ends.
@@ -101,7 +104,7 @@ impl<M: StateMachine> Clone for Member<M> {
     fn clone(&self) -> Self {
         let (raft, log, health) = (self.raft.clone(), self.log.clone(), self.health.clone());
         let (peers, lacking, offered) = (self.peers.clone(), self.lacking.clone(), Arc::clone(&self.offered));
-        Self { raft, log, health, peers, lacking, offered }
+        Self { raft, log, health, peers, lacking, offered, opened: self.opened }
     }
 }
 
@@ -149,7 +152,8 @@ impl<M: StateMachine> Member<M> {
         let config = config.validate().map_err(|error| health.fail(error))?;
         let raft = Raft::new(node, Arc::new(config), Network::<M>::new(peers.clone()), log.clone(), state);
         let raft = raft.await.map_err(|error| health.fail(error))?;
-        let member = Self { raft, log, peers, health, lacking: watch::Sender::new(false), offered: Arc::default() };
+        let (lacking, offered) = (watch::Sender::new(false), Arc::default());
+        let member = Self { raft, log, peers, health, lacking, offered, opened: Instant::now() };
         let known = member.raft.is_initialized().await.map_err(|error| member.fatal(&error))?;
         if !known && has_peers && node != FIRST_NODE {
             if !mutant::is_on(Mutant::IncarnationIgnored) {
@@ -166,6 +170,14 @@ impl<M: StateMachine> Member<M> {
             member.raft.trigger().elect(false).await.map_err(|error| member.fatal(&error))?;
         }
         Ok(member)
+    }
+
+    /// Whether a leader may still count on what this replica answered it before it was opened. The consensus library
+    /// forgets that with the process, and would vote for another one while the leader believes that nobody can.
+    pub(super) fn may_have_promised(&self) -> bool {
+        let vote = self.raft.server_metrics().borrow_watched().vote;
+        let is_anothers = vote.committed && vote.leader_id.voted_for != *self.raft.node_id();
+        is_anothers && self.opened.elapsed() < Duration::from_millis(ELECTION_MS.1)
     }
 
     pub(super) fn fatal(&self, error: &Fatal<Types>) -> Fault {

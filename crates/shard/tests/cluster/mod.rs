@@ -25,6 +25,8 @@ pub struct Wires {
     pub cut: Mutex<BTreeSet<u64>>,
     /// One that sends, and gets no answer.
     pub deaf: Mutex<Option<u64>>,
+    /// The newest request for a vote.
+    pub vote: Mutex<Option<Bytes>>,
 }
 
 impl Wires {
@@ -64,6 +66,9 @@ impl Peers for Plug {
         let unreached = move |why: String| Unreached { node, address: format!("wire-{node}"), why };
         assert_eq!(address, format!("wire-{node}"));
         let (own, wires, alive) = (self.own, self.wires.clone(), Arc::clone(&self.alive));
+        if let Some(wires) = wires.upgrade().filter(|_| shard::asks_for_vote(message.clone())) {
+            *wires.vote.lock().unwrap() = Some(message.clone());
+        }
         Box::pin(async move {
             let wires = || wires.upgrade().filter(|_| alive.load(Ordering::SeqCst));
             let reach = || wires().and_then(|wires| wires.reach(own, node));
