@@ -62,6 +62,8 @@ pub const STRANGERS_MAX: usize = 4096;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes that one read of a socket takes.
 pub const READ_BYTES: usize = 64 * 1024;
+/// Room for a read of a connection that was idle: the whole of a login, and of what a quiet client says.
+pub const READ_BYTES_FIRST: usize = 4 * 1024;
 /// Bytes of frames that are not read yet beyond which the socket waits.
 pub const INPUT_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// Bytes on their way to the client beyond which no deliveries are taken.

@@ -25,7 +25,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use super::registry::Place;
 use super::shared::{ConnectionId, DirectReply, Shared};
 use crate::desk::{Asking, Brought, Desk, Outcome};
-use crate::limits::{DRAIN_GRACE, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, READ_BYTES, REPLIES_MAX, TICK};
+use crate::limits::{
+    DRAIN_GRACE, INPUT_BYTES_MAX, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, READ_BYTES, READ_BYTES_FIRST, REPLIES_MAX, TICK,
+};
 use crate::session::{Action, ConsumerId, Feed, Session, Ticket};
 use crate::translate;
 
@@ -70,6 +72,8 @@ pub(super) struct Connection<S> {
     input: BytesMut,
     /// When something was last read or written: buffers are kept until a while after it.
     moved_at: Instant,
+    /// Whether more came lately than fits into the room of a connection that was idle.
+    is_busy: bool,
     /// Whether the client has stopped sending.
     ended: bool,
     /// Held until the login.
@@ -108,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             began,
             input: BytesMut::new(),
             moved_at: began,
+            is_busy: false,
             ended: false,
             stranger: Some(stranger),
             flights: VecDeque::new(),
@@ -128,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Runs until it is over.
-    pub(super) async fn run(mut self, draining: watch::Receiver<bool>) -> io::Result<()> {
+    pub(super) async fn run(mut self: Box<Self>, draining: watch::Receiver<bool>) -> io::Result<()> {
         let mut drained = Box::pin(async move {
             let mut draining = draining;
             // A sender that is gone drains too.
@@ -191,6 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.input.is_empty() {
             self.input = BytesMut::new();
+            self.is_busy = false;
         }
         let output = self.session.output();
         if output.is_empty() {
@@ -262,13 +268,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if waits {
             return Ok(false);
         }
-        self.input.reserve(READ_BYTES);
+        self.input.reserve(if self.is_busy { READ_BYTES } else { READ_BYTES_FIRST });
         // Dropped when nothing is there: it has taken nothing then.
         match pin!(self.stream.read_buf(&mut self.input)).poll(context) {
             Poll::Pending => Ok(false),
             Poll::Ready(Err(error)) => Err(error),
             Poll::Ready(Ok(count)) => {
                 self.ended = count == 0;
+                self.is_busy |= count >= READ_BYTES_FIRST;
                 self.moved_at = Instant::now();
                 Ok(true)
             }
@@ -432,7 +439,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Gives back what is held and deletes what was the connection's own.
-    async fn finish(mut self) {
+    async fn finish(mut self: Box<Self>) {
         self.place = None;
         self.session.hang_up();
         poll_fn(|context| {
@@ -443,8 +450,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.shared.receive_replies(&self.addresses, &[], &self.reply_sender);
         self.streams.clear();
         self.finished.clear();
+        let flights = std::mem::take(&mut self.flights);
         let rest = async {
-            for flight in self.flights {
+            for flight in flights {
                 // Whatever was begun is ended; nobody is there to be told.
                 let _ = flight.asking.await;
             }

@@ -132,7 +132,9 @@ impl Peer {
     ) {
         let Self { shared, address, place, draining } = self;
         let _held = place;
-        if let Err(error) = Connection::new(shared, stream, ends, stranger).certified(certified).run(draining).await {
+        // On the heap once: what lasts as long as the connection lies in its task only as a pointer.
+        let connection = Box::new(Connection::new(shared, stream, ends, stranger).certified(certified));
+        if let Err(error) = connection.run(draining).await {
             tracing::debug!(%error, peer = %address, "a connection broke");
         }
     }
