@@ -1,6 +1,6 @@
 //! The policies of a namespace, with their patterns compiled.
-//! Invariant: of those that fit a queue or an exchange the same one is found on every replica: highest priority, then first name.
-//! Used by the machine; scripts: `tests/scripts/policies.txt`.
+//! Invariant: of those that fit a queue or an exchange the same one is found on every replica: highest priority, then first
+//! name. Used by the machine; tests: below, `tests/policies.rs`.
 
 use std::collections::BTreeMap;
 

@@ -13,19 +13,19 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use world::{Client, PASSWORD, Process, texts};
+use world::{Client, Node, PASSWORD, Process, texts};
 
 /// Longest wait for what must come: the machine may be busy with other things.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A node and what it runs on.
-struct Node {
-    data: PathBuf,
+/// A node and what it runs as.
+struct Place {
+    node: Node,
     process: Option<Process>,
 }
 
 struct Nodes {
-    nodes: Vec<Node>,
+    places: Vec<Place>,
     /// The first of the addresses that its nodes have.
     range: u8,
     // Last: the folder goes after the processes.
@@ -35,10 +35,9 @@ struct Nodes {
 impl Drop for Nodes {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for (at, node) in self.nodes.iter().enumerate() {
-                let log = std::fs::read_to_string(self.home.path().join(format!("node-{at}.log"))).unwrap_or_default();
-                let state = if node.process.is_some() { "running" } else { "stopped" };
-                let text = format!("--- node {at} ({state})\n{log}\n");
+            for (at, Place { node, process }) in self.places.iter().enumerate() {
+                let state = if process.is_some() { "running" } else { "stopped" };
+                let text = format!("--- node {at} ({state})\n{}\n", node.log());
                 std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()).unwrap();
             }
         }
@@ -46,21 +45,15 @@ impl Drop for Nodes {
 }
 
 impl Nodes {
-    /// Where a node listens for the others: on an address of its own, so that its port is still free at its next start.
-    fn place(&self, at: usize) -> String {
-        let [low, high, ..] = std::process::id().to_le_bytes();
-        format!("127.{}.{low}.{}:0", high.max(1), self.range + u8::try_from(at).unwrap())
-    }
-
     /// A broker without a cluster that holds a queue with these messages, stopped again.
     fn alone(bodies: std::ops::Range<u64>) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("password"), format!("{PASSWORD}\n")).unwrap();
         static RANGES: AtomicU8 = AtomicU8::new(1);
         let range = RANGES.fetch_add(16, Ordering::Relaxed);
-        let mut nodes = Self { nodes: Vec::new(), range, home };
-        nodes.add();
-        nodes.start(0, &[]);
+        let mut nodes = Self { places: Vec::new(), range, home };
+        let at = nodes.add();
+        nodes.places[at].process = Some(nodes.node(at).start(&[]));
         let mut client = nodes.client(0);
         client.put("/v1/queues/orders", &Value::Null).ok(201);
         for body in bodies {
@@ -70,81 +63,67 @@ impl Nodes {
         nodes
     }
 
+    /// The same, as the first node of a cluster.
+    fn first(bodies: std::ops::Range<u64>) -> Self {
+        let mut nodes = Self::alone(bodies);
+        nodes.places[0].process = Some(nodes.node(0).found());
+        nodes
+    }
+
     /// Three nodes, grown from that one.
     fn three(bodies: std::ops::Range<u64>) -> Self {
-        let mut nodes = Self::alone(bodies);
-        let place = nodes.place(0);
-        nodes.start(0, &["--peer-address", &place]);
+        let mut nodes = Self::first(bodies);
         nodes.join();
         nodes.join();
         nodes
     }
 
     fn add(&mut self) -> usize {
-        let at = self.nodes.len();
-        self.nodes.push(Node { data: self.home.path().join(format!("data-{at}")), process: None });
+        let at = self.places.len();
+        let node = Node::new(self.home.path(), at, self.range + u8::try_from(at).unwrap());
+        self.places.push(Place { node, process: None });
         at
     }
 
-    fn start(&mut self, at: usize, words: &[&str]) {
-        let password = self.home.path().join("password");
-        let (data, free) = (self.nodes[at].data.to_str().unwrap().to_owned(), "127.0.0.1:0");
-        let mut all = vec!["serve", "--data", &data, "--http", free, "--grpc", free, "--amqp", free];
-        all.extend(["--log", "info,openraft=warn", "--admin-password-file", password.to_str().unwrap()]);
-        all.extend(words);
-        let process = Process::start(self.home.path(), &format!("node-{at}.log"), &all);
-        self.nodes[at].process = Some(process);
+    fn node(&self, at: usize) -> &Node {
+        &self.places[at].node
     }
 
-    /// Starts a node again at the address that the others know.
+    fn process(&self, at: usize) -> &Process {
+        self.places[at].process.as_ref().unwrap()
+    }
+
     fn start_again(&mut self, at: usize) {
-        let address = self.address(at);
-        self.start(at, &["--peer-address", &address]);
-    }
-
-    fn address(&self, at: usize) -> String {
-        std::fs::read_to_string(self.nodes[at].data.join("cluster/address")).unwrap()
+        self.places[at].process = Some(self.node(at).start_again());
     }
 
     /// A new node joins through the first one that runs, and votes.
     fn join(&mut self) -> usize {
-        let through = self.running()[0];
-        let token = self.cluster(through, &["join-token"]);
-        let (address, at) = (self.address(through), self.add());
-        let place = self.place(at);
-        self.start(at, &["--peer-address", &place, "--join", &address, "--join-token", token.trim()]);
-        let number = self.number(at);
-        eventually("the new node votes", || {
-            let status = self.status(at)?;
-            status["nodes"].as_array()?.iter().find(|node| node["node"] == number)?["votes"]
-                .as_bool()
-                .filter(|votes| *votes)
-        });
+        let (through, at) = (self.running()[0], self.add());
+        self.places[at].process = Some(self.node(at).join(self.node(through)));
+        eventually("the new node votes", || self.node(at).votes());
         at
     }
 
     fn number(&self, at: usize) -> u64 {
-        let text = std::fs::read_to_string(self.nodes[at].data.join("cluster/node")).unwrap();
-        text.split(' ').next().unwrap().parse().unwrap()
+        self.node(at).number()
     }
 
     fn running(&self) -> Vec<usize> {
-        (0..self.nodes.len()).filter(|at| self.nodes[*at].process.is_some()).collect()
+        (0..self.places.len()).filter(|at| self.places[*at].process.is_some()).collect()
     }
 
     fn cluster(&self, at: usize, words: &[&str]) -> String {
-        let all: Vec<&str> = ["cluster"].iter().chain(words).copied().collect();
-        let data = self.nodes[at].data.to_str().unwrap();
-        let ended = support::run(self.home.path(), &[all.as_slice(), &["--data", data]].concat());
-        assert!(ended.status.success(), "{words:?}: {}", support::stderr(&ended));
-        support::stdout(&ended)
+        self.node(at).cluster(words).unwrap_or_else(|said| panic!("{words:?}: {said}"))
     }
 
-    /// What a node says about the cluster; `None` while it says nothing.
-    fn status(&self, at: usize) -> Option<Value> {
-        let data = self.nodes[at].data.to_str().unwrap();
-        let ended = support::run(self.home.path(), &["cluster", "status", "--output", "json", "--data", data]);
-        serde_json::from_str(&support::stdout(&ended)).ok().filter(|_| ended.status.success())
+    /// What a start says that is refused.
+    fn refused(&self, at: usize) -> String {
+        let (data, peer) = (self.node(at).data(), self.node(at).peer());
+        let words = ["serve", "--data", data.to_str().unwrap(), "--peer-address", &peer];
+        let refused =
+            support::run(self.home.path(), &[&words[..], &["--http", "127.0.0.1:0", "--grpc", "none"]].concat());
+        support::stderr(&refused)
     }
 
     /// The node that leads, as all that run say.
@@ -152,7 +131,7 @@ impl Nodes {
         eventually("all agree on a leader that runs", || {
             let running = self.running();
             let told: BTreeSet<_> =
-                running.iter().map(|at| self.status(*at)?["leader"].as_u64()).collect::<Option<_>>()?;
+                running.iter().map(|at| self.node(*at).status()?["leader"].as_u64()).collect::<Option<_>>()?;
             let leader = told.iter().next().copied().filter(|_| told.len() == 1)?;
             running.into_iter().find(|at| self.number(*at) == leader)
         })
@@ -165,7 +144,7 @@ impl Nodes {
 
     /// The administrator at the door of a node.
     fn client(&self, at: usize) -> Client {
-        let nobody = Client::nobody(self.nodes[at].process.as_ref().unwrap().http.unwrap());
+        let nobody = Client::nobody(self.process(at).http.unwrap());
         let login = json!({"username": "admin", "password": PASSWORD});
         let session = eventually("somebody lets us in", || {
             let answer = nobody.clone().post("/v1/session", &login);
@@ -175,21 +154,21 @@ impl Nodes {
     }
 
     fn stop(&mut self, at: usize) {
-        let mut process = self.nodes[at].process.take().unwrap();
+        let mut process = self.places[at].process.take().unwrap();
         process.terminate();
         process.ended_well();
     }
 
     fn kill(&mut self, at: usize) {
-        self.nodes[at].process.take().unwrap().kill();
+        self.places[at].process.take().unwrap().kill();
     }
 
     fn pause(&self, at: usize) {
-        self.nodes[at].process.as_ref().unwrap().pause();
+        self.process(at).pause();
     }
 
     fn resume(&self, at: usize) {
-        self.nodes[at].process.as_ref().unwrap().resume();
+        self.process(at).resume();
     }
 }
 
@@ -267,12 +246,9 @@ fn all_three_are_killed_and_a_lost_disk_comes_back_as_a_new_node() {
     let lost = nodes.follower();
     let gone = nodes.number(lost);
     nodes.kill(lost);
-    std::fs::remove_dir_all(nodes.nodes[lost].data.join("shard-0")).unwrap();
-    let address = nodes.address(lost);
-    let data = nodes.nodes[lost].data.to_str().unwrap().to_owned();
-    let words = ["serve", "--data", &data, "--peer-address", &address, "--http", "127.0.0.1:0", "--grpc", "none"];
-    let refused = support::run(nodes.home.path(), &words);
-    assert!(support::stderr(&refused).contains("the store of node"), "{}", support::stderr(&refused));
+    std::fs::remove_dir_all(nodes.node(lost).data().join("shard-0")).unwrap();
+    let refused = nodes.refused(lost);
+    assert!(refused.contains("the store of node"), "{refused}");
     let leader = nodes.leader();
     nodes.cluster(leader, &["remove", &gone.to_string()]);
     let new = nodes.join();
@@ -287,7 +263,7 @@ fn a_leader_that_stood_still_confirms_and_tells_nothing_old() {
     let old = nodes.leader();
     let other = nodes.follower();
     let mut there = nodes.client(old);
-    let process = nodes.nodes[old].process.as_ref().unwrap();
+    let process = nodes.process(old);
     // What a client of the paused node sent before it went on meets a leader that was replaced.
     process.pause();
     let mut client = nodes.client(other);
@@ -302,9 +278,7 @@ fn a_leader_that_stood_still_confirms_and_tells_nothing_old() {
 
 #[test]
 fn a_node_that_its_leader_does_not_answer_sends_clients_elsewhere() {
-    let mut nodes = Nodes::alone(0..1);
-    let place = nodes.place(0);
-    nodes.start(0, &["--peer-address", &place]);
+    let mut nodes = Nodes::first(0..1);
     nodes.join();
     let leader = nodes.leader();
     let mut client = nodes.client(nodes.follower());
@@ -357,7 +331,7 @@ fn a_leader_that_is_asked_to_stop_hands_over_first() {
 
 /// The file of a node's shard whose name ends so; the newest where there are several.
 fn file_of(nodes: &Nodes, at: usize, end: &str) -> PathBuf {
-    let folder = std::fs::read_dir(nodes.nodes[at].data.join("shard-0")).unwrap();
+    let folder = std::fs::read_dir(nodes.node(at).data().join("shard-0")).unwrap();
     folder.map(|entry| entry.unwrap().path()).filter(|path| path.to_str().unwrap().ends_with(end)).max().unwrap()
 }
 
@@ -391,10 +365,7 @@ fn a_node_with_a_damaged_log_copies_it_from_the_others_and_one_with_a_damaged_vo
     flip(&file_of(&nodes, victim, "/vote"), &[512, 4096]);
     let segment = file_of(&nodes, victim, ".segment");
     flip(&segment, &[100]);
-    let (address, number) = (nodes.address(victim), nodes.number(victim));
-    let data = nodes.nodes[victim].data.to_str().unwrap().to_owned();
-    let words = ["serve", "--data", &data, "--peer-address", &address, "--http", "127.0.0.1:0", "--grpc", "none"];
-    let refused = support::stderr(&support::run(nodes.home.path(), &words));
+    let (refused, number) = (nodes.refused(victim), nodes.number(victim));
     assert!(refused.contains(&format!("node {number} may have voted and does not know how")), "{refused}");
     assert!(refused.contains("join as a new node"), "{refused}");
 }

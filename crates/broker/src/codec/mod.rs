@@ -1,4 +1,5 @@
-//! The bytes of a batch as they lie in the log. Format: `docs/formats/batch.md`, version 4; versions 1 and 2 are read, 3 there was none.
+//! The bytes of a batch as they lie in the log. Format: `docs/formats/batch.md`, version 4; versions 1 and 2 are
+//! read, and there was no version 3.
 //!
 //! ```text
 //! version u8 = 4 · now u64 · commands u32 · { principal · tag u8 · fields in the order listed in `action` }*

@@ -21,10 +21,17 @@ pub(super) struct Ends {
     expires: Option<Span>,
 }
 
+impl Ends {
+    /// Whether it goes at all.
+    const fn is_any(self) -> bool {
+        self.auto_delete || self.expires.is_some()
+    }
+}
+
 impl QueueEntry {
     /// Whether it matters to the queue that somebody consumes from it.
-    pub(super) fn goes_unused(&self) -> bool {
-        self.settings.auto_delete || self.settings.expires.is_some()
+    pub(super) const fn goes_unused(&self) -> bool {
+        self.ends().is_any()
     }
 
     /// When it goes unless somebody consumes from it.
@@ -100,8 +107,7 @@ impl Machine {
         if entry.ends() == before || !entry.goes_unused() {
             return;
         }
-        let was_watched = before.auto_delete || before.expires.is_some();
-        if !was_watched {
+        if !before.is_any() {
             entry.attendance = Attendance::Lost(now);
             effects.push(Effect::Attend(queue));
         } else if matches!(entry.attendance, Attendance::Unused(_)) {

@@ -7,6 +7,7 @@
 mod amqp;
 mod grpc;
 mod http;
+mod node;
 mod nodes;
 mod process;
 
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 pub(crate) use amqp::{Amqp, Came, Closed, Confirmed, connect, short};
 pub(crate) use grpc::{Grpc, Stream};
 pub(crate) use http::{Answer, Client, Event, Events};
+pub(crate) use node::Node;
 use nodes::Nodes;
 pub(crate) use process::Process;
 
@@ -67,21 +69,23 @@ impl World {
     pub(crate) fn new(shape: Shape) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("password"), format!("{PASSWORD}\n")).unwrap();
+        let mut world = Self::of(home, shape);
+        world.admin = world.login("admin");
+        world
+    }
+
+    /// What starts in a folder; its administrator is not logged in.
+    fn of(home: TempDir, shape: Shape) -> Self {
         let (brokers, gateway) = start(&home, shape);
         let mut world = Self { gateway, brokers, shape, http: NOWHERE, admin: Client::nobody(NOWHERE), home };
         world.http = world.front().http.unwrap();
-        world.admin = world.nobody().with_token(&login(&world.nobody(), "admin", PASSWORD));
+        world.admin = world.nobody();
         world
     }
 
     /// A broker without administrator, and its claim token.
     pub(crate) fn unclaimed() -> (Self, String) {
-        let home = tempfile::tempdir().unwrap();
-        let (brokers, gateway) = start(&home, Shape::Serve);
-        let mut world =
-            Self { gateway, brokers, shape: Shape::Serve, http: NOWHERE, admin: Client::nobody(NOWHERE), home };
-        world.http = world.front().http.unwrap();
-        world.admin = world.nobody();
+        let world = Self::of(tempfile::tempdir().unwrap(), Shape::Serve);
         let claim = world.broker().claim.clone().unwrap();
         (world, claim)
     }

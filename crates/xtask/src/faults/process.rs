@@ -253,7 +253,12 @@ impl Drop for Broker {
 
 /// Removes a folder that may be absent.
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    if_there(fs::remove_dir_all(folder))
+}
+
+/// What became of a removal: nothing has to be there.
+pub(super) fn if_there(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }

@@ -3,9 +3,7 @@
 //! Used by `field` and `harm`.
 
 use std::fs::{self, File};
-use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -16,7 +14,7 @@ use super::network::Host;
 use crate::faults::clocks::{self, WallClock};
 use crate::faults::device::mount::{Filesystem, Mounted, call};
 use crate::faults::limits::{ANSWER_MAX, LEFT_MIB, PAUSE, STOP_MAX};
-use crate::faults::process::{Broker, Home};
+use crate::faults::process::{Broker, Home, if_there};
 
 /// The address of the first node, in its last number.
 pub(super) const FIRST: u8 = 10;
@@ -127,8 +125,8 @@ impl Member {
     /// The room of its disk is there again.
     pub(super) fn empty_disk(&self) -> Result<(), String> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        let removed = remove_file(&disk.folder.join(FILLER));
-        removed.map_err(|error| format!("cannot empty a disk: {error}"))
+        let removed = fs::remove_file(disk.folder.join(FILLER));
+        if_there(removed).map_err(|error| format!("cannot empty a disk: {error}"))
     }
 
     /// Starts it and does not wait.
@@ -149,14 +147,6 @@ impl Member {
         let Some(mut broker) = self.broker.take() else { return Ok(String::from("it was down")) };
         let ended = broker.end_within(STOP_MAX).ok_or_else(|| format!("it does not end within {STOP_MAX:?}"))?;
         Ok(ended.to_string())
-    }
-}
-
-/// Removes a file that may be absent.
-fn remove_file(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 
